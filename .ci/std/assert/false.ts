@@ -1,0 +1,2 @@
+// @ts-types="./types.d.ts"
+export { assertFalse, type Falsy } from "deno-std/assert/false.js";

@@ -1,0 +1,2 @@
+// @ts-types="./types.d.ts"
+export { assertLess } from "deno-std/assert/less.js";

@@ -1,0 +1,2 @@
+// @ts-types="./types.d.ts"
+export { assertRejects } from "deno-std/assert/rejects.js";

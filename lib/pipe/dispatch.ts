@@ -1,0 +1,88 @@
+import type { PipeBase } from "./base.ts";
+import type { Envelope, Flow } from "./flow.ts";
+import type { HandlerRunner } from "./handlers.ts";
+import { isSame } from "./peer.ts";
+import type { Requests } from "./request.ts";
+import { matches } from "./subscription.ts";
+import type { NetAddr } from "./types.ts";
+
+/** The pipe whose messages are dispatched. */
+export interface Source extends PipeBase {
+  readonly flow: Flow;
+  readonly requests: Requests;
+  /** Whether somebody reads this very connection, rather than its server. */
+  readonly hasOwner: boolean;
+}
+
+/** The server of an accepted pipe, as far as its messages go. */
+export interface ReadingServer extends PipeBase {
+  /** Whether `recv` or a loop on the server reads what its connections receive. */
+  readonly reading: boolean;
+}
+
+/** Gives each message of a connection or socket to everybody whom it concerns. */
+export class Dispatcher {
+  readonly #pipe: Source;
+  readonly #server: ReadingServer | undefined;
+  readonly #runner: HandlerRunner;
+
+  constructor(pipe: Source, server: ReadingServer | undefined, runner: HandlerRunner) {
+    this.#pipe = pipe;
+    this.#server = server;
+    this.#runner = runner;
+  }
+
+  /** Whether messages go anywhere but to an inbox, on the server included. */
+  get consumed(): boolean {
+    return this.#pipe.handlers.length > 0 || this.#queuedOrLinked;
+  }
+
+  /** Whose inbox keeps what nobody consumes. */
+  get reader(): PipeBase {
+    const server = this.#server;
+    return server !== undefined && server.reading && !this.#pipe.hasOwner ? server : this.#pipe;
+  }
+
+  /** A message has come; handlers are last, since they run at once and may change everything. */
+  deliver(data: Uint8Array, from: NetAddr): void {
+    const pipe = this.#pipe, flow = pipe.flow;
+    const handled = pipe.handlers.length > 0;
+    let taken = handled;
+    let envelope: Envelope | undefined;
+    if (pipe.requests.size > 0 || this.#queuedOrLinked) {
+      envelope = { data, from, flow };
+      if (this.#offer(envelope)) taken = true;
+    }
+    const reader = this.#server === undefined ? pipe : this.reader;
+    if (!taken || reader.loops > 0 || reader.inboxWaiting > 0) {
+      reader.inbox.push(envelope ?? { data, from, flow });
+    }
+    if (handled) this.#runner.run(data, from);
+  }
+
+  get #queuedOrLinked(): boolean {
+    const pipe = this.#pipe, server = this.#server;
+    return pipe.subs.size > 0 || pipe.links.size > 0 ||
+      (server !== undefined && (server.subs.size > 0 || server.links.size > 0));
+  }
+
+  /** Offers a message to requests, subscriptions and links; whether it is any of theirs. */
+  #offer(envelope: Envelope): boolean {
+    const { data, from } = envelope;
+    const pipe = this.#pipe, server = this.#server;
+    let taken = this.#queuedOrLinked;
+    for (const { filter, reply, to } of pipe.requests) {
+      if (!isSame(to, from) || !matches(filter, data, from, this.#report)) continue;
+      reply.push([data, from]);
+      taken = true;
+    }
+    if (pipe.subs.size > 0) pipe.subs.offer(envelope, this.#report);
+    for (const link of pipe.links) link.offer(envelope);
+    if (server === undefined) return taken;
+    if (server.subs.size > 0) server.subs.offer(envelope, this.#report);
+    for (const link of server.links) link.offer(envelope);
+    return taken;
+  }
+
+  readonly #report = (error: unknown): void => this.#pipe.report(error);
+}

@@ -1,0 +1,100 @@
+import type { Tally } from "./tally.ts";
+import type { NetAddr, Pipe } from "./types.ts";
+
+/** A message on its way through the consumers, with the flow it counts for until it is taken. */
+export interface Envelope {
+  readonly data: Uint8Array;
+  readonly from: NetAddr;
+  readonly flow: Flow;
+}
+
+/** A tiny message costs its bookkeeping, so that a flood of them is bounded too. */
+const LEAST_SIZE = 64;
+
+/** What a message counts against `readerLimit` and the datagram bound. */
+export function messageSize(data: Uint8Array): number {
+  return Math.max(LEAST_SIZE, data.length);
+}
+
+/**
+ * What one connection or datagram socket has delivered and nobody has finished with yet: bounds how
+ * far it is read ahead, and tells when everything received has been handled.
+ */
+export class Flow {
+  /** Unread bytes, over all queues. */
+  #bytes = 0;
+  /** Unread messages, over all queues. */
+  #messages = 0;
+  /** Unread messages, running handlers, sends of links, and the message a reader has in hand. */
+  #holds = 0;
+  #resume: (() => void) | undefined;
+  readonly #maxBytes: number;
+  readonly #maxMessages: number;
+  readonly #onIdle: () => void;
+  readonly #tally: Tally;
+  /** The pipe the messages came by. */
+  readonly pipe: Pipe;
+
+  constructor(
+    pipe: Pipe,
+    tally: Tally,
+    bounds: { readonly bytes: number; readonly messages: number },
+    onIdle: () => void,
+  ) {
+    this.pipe = pipe;
+    this.#tally = tally;
+    this.#maxBytes = bounds.bytes;
+    this.#maxMessages = bounds.messages === 0 ? Infinity : bounds.messages;
+    this.#onIdle = onIdle;
+  }
+
+  /** Whether nothing received is waiting or being handled. */
+  get idle(): boolean {
+    return this.#holds === 0;
+  }
+
+  /** Whether there is room to read on. */
+  get open(): boolean {
+    return this.#bytes < this.#maxBytes && this.#messages < this.#maxMessages;
+  }
+
+  /** An envelope starts to wait in a queue. */
+  enter(envelope: Envelope): void {
+    this.#bytes += messageSize(envelope.data);
+    this.#messages++;
+    this.#tally.queued(1);
+    this.#holds++;
+  }
+
+  /** An envelope leaves a queue. */
+  leave(envelope: Envelope): void {
+    this.#bytes -= messageSize(envelope.data);
+    this.#messages--;
+    this.#tally.queued(-1);
+    if (this.#resume !== undefined && this.open) this.wake();
+    this.release();
+  }
+
+  /** Something is being done with a message. */
+  hold(): void {
+    this.#holds++;
+  }
+
+  /** It is done. */
+  release(): void {
+    if (--this.#holds === 0) this.#onIdle();
+  }
+
+  /** Resolves when there is room, or at `wake`. One waiter: the reading loop. */
+  room(): Promise<void> {
+    if (this.open) return Promise.resolve();
+    return new Promise((resolve) => this.#resume = resolve);
+  }
+
+  /** Lets the reading loop look again, room or not. */
+  wake(): void {
+    const resume = this.#resume;
+    this.#resume = undefined;
+    resume?.();
+  }
+}

@@ -1,0 +1,167 @@
+import type { NetConf } from "./conf.ts";
+import { type Envelope, type Flow, messageSize } from "./flow.ts";
+import { DATAGRAM_BOUND, envelopeQueue, type Kind } from "./mailbox.ts";
+import { type Filter, passes } from "./filter.ts";
+import type { MessageQueue } from "./queue.ts";
+import type { MsgCb, NetAddr, Pipe } from "./types.ts";
+
+/** A message handler in a pipe's list. */
+export interface Handler {
+  readonly cb: MsgCb;
+  /** Which messages; undefined: all. */
+  readonly filter: Filter | undefined;
+}
+
+/** What a runner needs of its pipe. */
+export interface RunnerHost {
+  /** The pipe that handlers are called with. */
+  readonly pipe: Pipe;
+  readonly kind: Kind;
+  readonly conf: Readonly<NetConf>;
+  readonly flow: Flow;
+  /** The handlers as of now. */
+  readonly handlers: readonly Handler[];
+  report(error: unknown): void;
+  noteDropped(): void;
+}
+
+/**
+ * Calls the handlers of one connection or datagram socket: on a stream one message after the other,
+ * on datagrams overlapping, bounded like a queue of them. A handler that returns no promise costs a call.
+ */
+export class HandlerRunner {
+  readonly #host: RunnerHost;
+  #waiting: MessageQueue<Envelope> | undefined;
+  /** Messages being handled by handlers that returned a promise, and their size. */
+  #running = 0;
+  #runningBytes = 0;
+  #whenIdle: (() => void) | undefined;
+
+  constructor(host: RunnerHost) {
+    this.#host = host;
+  }
+
+  /** Hands a message that just arrived to all handlers, now or when it is its turn. */
+  run(data: Uint8Array, from: NetAddr): void {
+    if (this.#full) this.#wait({ data, from, flow: this.#host.flow });
+    else this.#start(data, from);
+  }
+
+  /** Hands over messages that waited elsewhere, not before the caller is done. */
+  feed(envelopes: readonly Envelope[]): void {
+    if (envelopes.length === 0) return;
+    this.#begin(0); // keeps the runner busy, so that they and what follows stay in order
+    for (const envelope of envelopes) this.#wait(envelope);
+    queueMicrotask(() => this.#settle(0));
+  }
+
+  /** Calls something else that messages have to wait for, such as an up handler. */
+  before(call: () => unknown): void {
+    try {
+      const result = call();
+      if (isThenable(result)) this.#track(Promise.resolve(result), 0);
+    } catch (error) {
+      this.#host.report(error);
+    }
+  }
+
+  /** Calls back when every message handed over has been handled: at once if there is none. */
+  whenIdle(callback: () => void): void {
+    if (this.#idle) callback();
+    else this.#whenIdle = callback;
+  }
+
+  /** Takes back what waits. */
+  drain(): Envelope[] {
+    const all: Envelope[] = [];
+    for (let e = this.#waiting?.tryTake(); e !== undefined; e = this.#waiting?.tryTake()) {
+      all.push(e);
+    }
+    return all;
+  }
+
+  get #full(): boolean {
+    if (this.#running === 0) return false;
+    const { kind, conf } = this.#host;
+    return kind === "stream" || this.#runningBytes >= DATAGRAM_BOUND ||
+      (conf.maxQsize > 0 && this.#running >= conf.maxQsize);
+  }
+
+  get #idle(): boolean {
+    return this.#running === 0 && (this.#waiting === undefined || this.#waiting.size === 0);
+  }
+
+  #wait(envelope: Envelope): void {
+    const { kind, conf } = this.#host;
+    this.#waiting ??= envelopeQueue(kind, conf, () => this.#host.noteDropped());
+    this.#waiting.push(envelope);
+  }
+
+  #start(data: Uint8Array, from: NetAddr): void {
+    const { handlers, pipe, kind } = this.#host;
+    let pending: Promise<unknown> | undefined;
+    for (const { cb, filter } of handlers) {
+      let result: unknown;
+      try {
+        if (filter !== undefined && !passes(filter, data, from)) continue;
+        result = cb(data, from, pipe);
+      } catch (error) {
+        this.#host.report(error);
+        continue;
+      }
+      if (!isThenable(result)) continue;
+      const promise = Promise.resolve(result);
+      pending = pending === undefined ? promise : both(this.#guard(pending), this.#guard(promise));
+    }
+    if (pending !== undefined) this.#track(pending, kind === "stream" ? 0 : messageSize(data));
+  }
+
+  #guard(promise: Promise<unknown>): Promise<unknown> {
+    return promise.catch((error) => this.#host.report(error));
+  }
+
+  #track(promise: Promise<unknown>, size: number): void {
+    this.#begin(size);
+    if (size === 0) promise.then(this.#done, this.#failed);
+    else promise.then(() => this.#settle(size), (error) => this.#failed(error, size));
+  }
+
+  // Made once for each runner, not for each message.
+  readonly #done = (): void => this.#settle(0);
+  readonly #failed = (error: unknown, size = 0): void => {
+    this.#host.report(error);
+    this.#settle(size);
+  };
+
+  #begin(size: number): void {
+    this.#running++;
+    this.#runningBytes += size;
+    this.#host.flow.hold();
+  }
+
+  #settle(size: number): void {
+    this.#running--;
+    this.#runningBytes -= size;
+    while (!this.#full) {
+      const envelope = this.#waiting?.tryTake();
+      if (envelope === undefined) break;
+      this.#start(envelope.data, envelope.from);
+    }
+    this.#host.flow.release();
+    if (this.#whenIdle !== undefined && this.#idle) {
+      const callback = this.#whenIdle;
+      this.#whenIdle = undefined;
+      callback();
+    }
+  }
+}
+
+async function both(a: Promise<unknown>, b: Promise<unknown>): Promise<void> {
+  await a;
+  await b;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value &&
+    typeof value.then === "function";
+}

@@ -1,0 +1,145 @@
+import { PipeClosedError } from "../errors.ts";
+import type { Envelope, Flow } from "./flow.ts";
+import { envelopeQueue, type Kind } from "./mailbox.ts";
+import type { MessageQueue } from "./queue.ts";
+import type { NetConf } from "./conf.ts";
+import type { CloseInfo } from "./types.ts";
+
+/** What a link needs of the pipes at its ends. */
+export interface LinkEnd {
+  readonly kind: Kind;
+  readonly conf: Readonly<NetConf>;
+  /** The links from here, and to here. */
+  readonly links: Set<Link>;
+  readonly incoming: Set<Link>;
+  /** Sends one message on, cut to the size of a datagram where it must be. */
+  forward(data: Uint8Array): Promise<void>;
+  closeWrite(): Promise<void>;
+  close(): Promise<void>;
+  abort(reason?: unknown): void;
+  report(error: unknown): void;
+  noteDropped(): void;
+  /** A link from or to here has ended. */
+  unlinked(): void;
+}
+
+/**
+ * One direction of a relay: sends what the source receives down the target, one message at a time, so
+ * that the source is read no faster than the target takes.
+ */
+export class Link {
+  readonly source: LinkEnd;
+  readonly target: LinkEnd;
+  readonly #end: boolean | undefined;
+  #pair: Link | undefined;
+  #queue: MessageQueue<Envelope> | undefined;
+  /** What the message being sent counts for. */
+  #sending: Flow | undefined;
+  #whenFlushed: (() => void)[] = [];
+
+  constructor(source: LinkEnd, target: LinkEnd, end: boolean | undefined) {
+    this.source = source;
+    this.target = target;
+    this.#end = end;
+    source.links.add(this);
+    target.incoming.add(this);
+    for (const back of target.links) {
+      if (back.target !== source) continue;
+      this.#pair = back;
+      back.#pair = this;
+    }
+  }
+
+  /** Whether the end of the source is passed on to the target, and a failure of either to the other. */
+  get carriesEnd(): boolean {
+    return this.#end ?? this.#pair !== undefined;
+  }
+
+  /** Takes a message. */
+  offer(envelope: Envelope): void {
+    if (this.#sending === undefined) this.#send(envelope);
+    else {
+      this.#queue ??= envelopeQueue(
+        this.source.kind,
+        this.source.conf,
+        () => this.source.noteDropped(),
+      );
+      this.#queue.push(envelope);
+    }
+  }
+
+  /** The owner removes it: what it took over is still sent. */
+  cut(): void {
+    if (this.#pair !== undefined) this.#pair.#pair = undefined;
+    this.#pair = undefined;
+    this.source.links.delete(this);
+    this.#afterFlush(() => this.#remove());
+  }
+
+  /** The source has ended: in good order, or by an error. */
+  sourceEnded(error?: unknown): void {
+    this.#afterFlush(() => {
+      const { carriesEnd, target } = this;
+      this.#remove();
+      if (!carriesEnd) return;
+      if (error !== undefined) target.abort(error);
+      else if (target.kind === "stream") target.closeWrite().catch(() => {}); // it may have gone
+    });
+  }
+
+  /** The target is closed: nothing can be sent any more. */
+  targetClosed(info: CloseInfo): void {
+    const { carriesEnd, source } = this;
+    const pair = this.#pair;
+    this.#discard();
+    this.#remove();
+    if (!carriesEnd) return;
+    if (info.error !== undefined) source.abort(info.error);
+    // What the target had received may still be on its way to the source.
+    else if (pair !== undefined) pair.#afterFlush(() => void source.close());
+    else void source.close();
+  }
+
+  #send(envelope: Envelope): void {
+    envelope.flow.hold();
+    this.#sending = envelope.flow;
+    this.target.forward(envelope.data).then(this.#sent, this.#failed);
+  }
+
+  readonly #sent = (): void => {
+    const flow = this.#sending;
+    this.#sending = undefined;
+    const next = this.#queue?.tryTake();
+    if (next !== undefined) this.#send(next);
+    flow?.release();
+    if (next !== undefined) return;
+    const callbacks = this.#whenFlushed;
+    this.#whenFlushed = [];
+    for (const callback of callbacks) callback();
+  };
+
+  readonly #failed = (error: unknown): void => {
+    // A target that closes is no fault of the link; its end is dealt with where it is noticed.
+    if (!(error instanceof PipeClosedError)) this.source.report(error);
+    this.#discard();
+    this.#remove();
+    this.#sent();
+  };
+
+  #afterFlush(callback: () => void): void {
+    if (this.#sending === undefined) callback();
+    else this.#whenFlushed.push(callback);
+  }
+
+  #discard(): void {
+    this.#queue?.close();
+    this.#queue?.clear();
+  }
+
+  #remove(): void {
+    this.source.links.delete(this);
+    if (!this.target.incoming.delete(this)) return;
+    this.source.unlinked();
+    this.target.unlinked();
+  }
+}

@@ -1,0 +1,398 @@
+import { PipeClosedError, PipeTimeoutError } from "../errors.ts";
+import { checkCount, checkFunction, checkMs } from "./conf.ts";
+import { Ring } from "./ring.ts";
+import type { WaitOptions } from "./types.ts";
+import { type Wait, WaitList } from "./wait_list.ts";
+
+/**
+ * What a full queue does with one item more: "block" refuses it, so that the producer stops; the others
+ * make room at the one or the other end.
+ */
+export type Overflow = "block" | "drop-oldest" | "drop-newest";
+
+/** Options of a {@linkcode MessageQueue}. */
+export interface MessageQueueOptions<T> {
+  /** Items it holds; 0: as many as `maxBytes` allows. @default {0} */
+  readonly maxItems?: number | undefined;
+  /** Bytes it holds, counted by `sizeOf`. @default {Infinity} */
+  readonly maxBytes?: number | undefined;
+  /** The size of an item in bytes. @default {() => 0} */
+  readonly sizeOf?: ((item: T) => number) | undefined;
+  /** What happens when it is full. @default {"block"} */
+  readonly overflow?: Overflow | undefined;
+  /** Called when an item starts to wait; one that a waiting reader gets at once never does. */
+  readonly onEnter?: ((item: T) => void) | undefined;
+  /** Called when an item that waited is taken, dropped or cleared. */
+  readonly onLeave?: ((item: T) => void) | undefined;
+  /** Called with each item dropped, after `onLeave` if it had waited. */
+  readonly onDrop?: ((item: T) => void) | undefined;
+  /**
+   * Keeps the timer for timeouts running between waits, which makes waiting much cheaper; it ends when
+   * the queue is closed. @default {false}
+   */
+  readonly keepTimer?: boolean | undefined;
+}
+
+interface Reader<T> extends Wait<Reader<T>> {
+  give(item: T): void;
+  /** The queue ended; `error` undefined: in good order. */
+  end(error: unknown): void;
+}
+
+/** One waiting `pull`. A class, because closures for each wait would cost more than the rest of it. */
+class Waiting<T, R> implements Reader<T> {
+  deadline = Infinity;
+  prev: Reader<T> | null = null;
+  next: Reader<T> | null = null;
+  #unlisten: (() => void) | undefined;
+  readonly #pick: (item: T) => R;
+  readonly #end: R;
+  readonly #timeout: number;
+  readonly #resolve: (result: R) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(
+    pick: (item: T) => R,
+    end: R,
+    timeout: number,
+    resolve: (result: R) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#pick = pick;
+    this.#end = end;
+    this.#timeout = timeout;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  abortBy(signal: AbortSignal, list: WaitList<Reader<T>>): void {
+    const onAbort = () => {
+      list.remove(this);
+      this.#reject(signal.reason);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.#unlisten = () => signal.removeEventListener("abort", onAbort);
+  }
+
+  give(item: T): void {
+    this.#unlisten?.();
+    this.#resolve(this.#pick(item));
+  }
+
+  end(error: unknown): void {
+    this.#unlisten?.();
+    if (error === undefined) this.#resolve(this.#end);
+    else this.#reject(error);
+  }
+
+  expire(): void {
+    this.#unlisten?.();
+    this.#reject(timedOut(this.#timeout));
+  }
+}
+
+interface Producer<T> {
+  item: T;
+  admitted(): void;
+  refused(error: unknown): void;
+  gone: boolean;
+}
+
+/**
+ * A bounded first-in first-out queue between those who push and those who wait.
+ *
+ * - Readers are served in the order in which they came, each item goes to one of them.
+ * - A reader that times out or is aborted takes nothing with it.
+ * - An item always fits into an empty queue, whatever its size.
+ * - After `close`, what is held can still be taken; then readers get null, or the error.
+ * - Nothing is ever moved: every operation takes constant time at any length.
+ *
+ * @typeParam T Any type but null and undefined, which stand for the end and for nothing.
+ *
+ * @example
+ * ```ts
+ * import { MessageQueue } from "@p2pd/pipes";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const queue = new MessageQueue<string>({ maxItems: 2, overflow: "drop-oldest" });
+ * queue.push("a");
+ * queue.push("b");
+ * queue.push("c");
+ * assertEquals([await queue.take(), await queue.take(), queue.dropped], ["b", "c", 1]);
+ * queue.close();
+ * assertEquals(await queue.take(), null);
+ * ```
+ */
+export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterable<T>, Disposable {
+  readonly #items = new Ring<T>();
+  readonly #producers = new Ring<Producer<T>>();
+  readonly #readers: WaitList<Reader<T>>;
+  readonly #maxItems: number;
+  readonly #maxBytes: number;
+  readonly #sizeOf: ((item: T) => number) | undefined;
+  readonly #overflow: Overflow;
+  readonly #onEnter: ((item: T) => void) | undefined;
+  readonly #onLeave: ((item: T) => void) | undefined;
+  readonly #onDrop: ((item: T) => void) | undefined;
+  #bytes = 0;
+  #dropped = 0;
+  #pushed = 0;
+  #taken = 0;
+  #closed = false;
+  #error: unknown;
+
+  /**
+   * Makes an empty queue.
+   *
+   * @param options Bounds and what happens at them; unbounded by default.
+   * @throws {TypeError} When an option is of a wrong type.
+   * @throws {RangeError} When a bound is negative, or no number of items.
+   */
+  constructor(options: MessageQueueOptions<T> = {}) {
+    const { maxItems = 0, maxBytes = Infinity, overflow = "block" } = options;
+    checkCount(maxItems, "maxItems");
+    if (typeof maxBytes !== "number" || !(maxBytes >= 0)) {
+      throw new RangeError(`maxBytes: must be a number of 0 or more, got ${maxBytes}`);
+    }
+    if (overflow !== "block" && overflow !== "drop-oldest" && overflow !== "drop-newest") {
+      throw new TypeError(
+        `overflow: "block", "drop-oldest" or "drop-newest" is needed, got "${overflow}"`,
+      );
+    }
+    if (options.sizeOf !== undefined) checkFunction(options.sizeOf, "sizeOf");
+    this.#maxItems = maxItems === 0 ? Infinity : maxItems;
+    this.#maxBytes = maxBytes;
+    this.#sizeOf = options.sizeOf;
+    this.#overflow = overflow;
+    this.#onEnter = options.onEnter;
+    this.#onLeave = options.onLeave;
+    this.#onDrop = options.onDrop;
+    this.#readers = new WaitList(options.keepTimer ?? false);
+  }
+
+  /** Items held. */
+  get size(): number {
+    return this.#items.length;
+  }
+
+  /** Bytes held, by `sizeOf`. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Items accepted so far. */
+  get pushed(): number {
+    return this.#pushed;
+  }
+
+  /** Items that readers got so far. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Items dropped so far because the queue was full. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Readers waiting. */
+  get waiting(): number {
+    return this.#readers.size;
+  }
+
+  /** Whether it was closed; items may still be held. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * Adds an item without waiting.
+   *
+   * @param item The item.
+   * @returns Whether it was accepted: false when the queue is closed, is full and set to "block", or is
+   * full and dropped the newest.
+   */
+  push(item: T): boolean {
+    if (this.#closed) return false;
+    const reader = this.#readers.shift();
+    if (reader !== undefined) {
+      this.#pushed++;
+      this.#taken++;
+      reader.give(item);
+      return true;
+    }
+    const size = this.#sizeOf === undefined ? 0 : this.#sizeOf(item);
+    if (!this.#fits(size)) {
+      if (this.#overflow === "block") return false;
+      if (this.#overflow === "drop-newest") {
+        this.#drop(item);
+        return false;
+      }
+      while (!this.#fits(size)) this.#drop(this.#remove());
+    }
+    this.#items.push(item);
+    this.#bytes += size;
+    this.#pushed++;
+    this.#onEnter?.(item);
+    return true;
+  }
+
+  /**
+   * Adds an item, waiting for room when the queue is set to "block". Producers are served in order.
+   *
+   * @param item The item.
+   * @param options A signal that ends the wait; the item is then not added.
+   * @throws {PipeClosedError} When the queue is closed, or is closed while waiting.
+   */
+  async put(item: T, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    if (this.#closed) throw this.#refusal();
+    if (this.#producers.length === 0 && (this.push(item) || this.#overflow !== "block")) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const producer = { item, admitted: resolve, refused: reject, gone: false };
+    this.#producers.push(producer);
+    const onAbort = () => {
+      producer.gone = true;
+      reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      await promise;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /**
+   * Waits for the next item.
+   *
+   * @param options Longest wait in milliseconds (for ever by default; 0: only what is held) and signal.
+   * @returns The item, or null when the queue was closed and everything was taken.
+   * @throws {PipeTimeoutError} When none came in time.
+   * @throws What `close` was given, when everything was taken; `signal.reason` when aborted.
+   */
+  take(options: WaitOptions = {}): Promise<T | null> {
+    const { timeout = Infinity, signal } = options;
+    try {
+      checkMs(timeout, "timeout");
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.pull<T | null>((item) => item, null, timeout, signal);
+  }
+
+  /**
+   * `take` for hot paths: no options object, and the item is turned into the result on the way.
+   *
+   * @param pick Makes the result of the item.
+   * @param end The result at the end.
+   * @param timeout Longest wait in milliseconds.
+   * @param signal Ends the wait.
+   * @returns What `pick` made, or `end`.
+   * @internal
+   */
+  pull<R>(pick: (item: T) => R, end: R, timeout: number, signal?: AbortSignal): Promise<R> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (this.#items.length > 0) return Promise.resolve(pick(this.#next()));
+    if (this.#closed) {
+      return this.#error === undefined ? Promise.resolve(end) : Promise.reject(this.#error);
+    }
+    if (timeout === 0) return Promise.reject(timedOut(timeout));
+    return new Promise<R>((resolve, reject) => {
+      const reader = new Waiting(pick, end, timeout, resolve, reject);
+      this.#readers.add(reader, timeout);
+      if (signal !== undefined) reader.abortBy(signal, this.#readers);
+    });
+  }
+
+  /**
+   * Takes the next item if there is one.
+   *
+   * @returns The item, or undefined.
+   */
+  tryTake(): T | undefined {
+    return this.#items.length > 0 ? this.#next() : undefined;
+  }
+
+  /**
+   * Ends the queue. What it holds can still be taken. Calling it again has no effect.
+   *
+   * @param error What readers then get instead of null.
+   */
+  close(error?: unknown): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#error = error;
+    this.#readers.stop();
+    for (let p = this.#producers.shift(); p !== undefined; p = this.#producers.shift()) {
+      if (!p.gone) p.refused(this.#refusal());
+    }
+    for (let r = this.#readers.shift(); r !== undefined; r = this.#readers.shift()) r.end(error);
+  }
+
+  /** Forgets what is held. */
+  clear(): void {
+    while (this.#items.length > 0) this.#remove();
+    this.#admit();
+  }
+
+  /** Closes and forgets what is held. */
+  [Symbol.dispose](): void {
+    this.close();
+    this.clear();
+  }
+
+  /** Takes items until the queue is closed and empty; leaving the loop leaves the rest in the queue. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, void> {
+    for (let item = await this.take(); item !== null; item = await this.take()) yield item;
+  }
+
+  #fits(size: number): boolean {
+    const { length } = this.#items;
+    return length === 0 || (length < this.#maxItems && this.#bytes + size <= this.#maxBytes);
+  }
+
+  #next(): T {
+    this.#taken++;
+    const item = this.#remove();
+    if (this.#producers.length > 0) this.#admit();
+    return item;
+  }
+
+  #remove(): T {
+    const item = this.#items.shift();
+    if (item === undefined) throw new Error("unreachable: the queue is empty");
+    if (this.#sizeOf !== undefined) this.#bytes -= this.#sizeOf(item);
+    this.#onLeave?.(item);
+    return item;
+  }
+
+  #drop(item: T): void {
+    this.#dropped++;
+    this.#onDrop?.(item);
+  }
+
+  /** Lets waiting producers in while there is room. */
+  #admit(): void {
+    for (;;) {
+      const producer = this.#producers.peek();
+      if (producer === undefined) return;
+      if (!producer.gone) {
+        if (!this.push(producer.item)) return;
+        producer.admitted();
+      }
+      this.#producers.shift();
+    }
+  }
+
+  #refusal(): unknown {
+    return this.#error ?? new PipeClosedError("Cannot put: the queue is closed");
+  }
+}
+
+function timedOut(timeout: number): PipeTimeoutError {
+  return new PipeTimeoutError(
+    timeout === 0 ? "Nothing has arrived yet" : `Nothing arrived within ${timeout} ms`,
+  );
+}

@@ -1,0 +1,291 @@
+import { PipeClosedError, PipeStateError } from "../errors.ts";
+import { addrKey, formatAddr, parseDest } from "../net/address.ts";
+import type { Acceptor, Transport } from "../transport/transport.ts";
+import { PipeBase } from "./base.ts";
+import { checkFunction, checkMs, type NetConf } from "./conf.ts";
+import type { Filter } from "./filter.ts";
+import type { Envelope } from "./flow.ts";
+import type { Handler } from "./handlers.ts";
+import { ConnPipe, type ServerSide, toBytes } from "./pipe.ts";
+import { MessageQueue } from "./queue.ts";
+import type {
+  CloseInfo,
+  Dest,
+  EndCb,
+  Message,
+  NetAddr,
+  Pipe,
+  Proto,
+  RequestOptions,
+  ServerPipe,
+  UpCb,
+  WaitOptions,
+} from "./types.ts";
+
+/** A listening pipe: accepts connections and stands for all of them together. */
+export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
+  readonly role = "server";
+  readonly kind = "stream";
+  readonly localAddr: NetAddr;
+  readonly remoteAddr = undefined;
+  readonly clients: ReadonlySet<ConnPipe>;
+  readonly #clients = new Set<ConnPipe>();
+  readonly #byAddr = new Map<string, ConnPipe>();
+  readonly #acceptor: Acceptor;
+  /** Connections that `accept` has not given to anybody, oldest first. */
+  readonly #unclaimed = new Set<ConnPipe>();
+  /** Serves those who wait in `accept`; nothing ever stays in it. */
+  readonly #arrivals = new MessageQueue<ConnPipe>();
+  #reading = false;
+  #roomForMore: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    acceptor: Acceptor,
+    options: { readonly proto: Proto; readonly route: Dest | undefined; conf: Readonly<NetConf> },
+  ) {
+    super(options.proto, options.route, options.conf);
+    this.#acceptor = acceptor;
+    this.localAddr = acceptor.localAddr;
+    this.clients = this.#clients;
+  }
+
+  get sock(): unknown {
+    return this.#acceptor.raw;
+  }
+
+  /** Starts to accept. */
+  start(): void {
+    this.#acceptAll();
+  }
+
+  get reading(): boolean {
+    return this.#reading;
+  }
+
+  get watched(): boolean {
+    return this.#reading || this.consumed || this.ups.size > 0 || this.ends.size > 0;
+  }
+
+  protected get isOpen(): boolean {
+    return this.#closing === undefined;
+  }
+
+  async send(data: Uint8Array | string, dest?: Dest): Promise<number> {
+    const bytes = toBytes(data);
+    return await this.#client("send", dest).send(bytes);
+  }
+
+  async request(data: Uint8Array | string, options: RequestOptions = {}): Promise<Message> {
+    const { dest, ...rest } = options;
+    return await this.#client("request", dest).request(data, rest);
+  }
+
+  forward(): Promise<void> {
+    return Promise.reject(new PipeStateError("Cannot forward: a server has no peer of its own"));
+  }
+
+  accept(options: WaitOptions = {}): Promise<Pipe | null> {
+    const { timeout = Infinity, signal } = options;
+    try {
+      checkMs(timeout, "timeout");
+      signal?.throwIfAborted();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    for (const pipe of this.#unclaimed) return Promise.resolve(this.#claim(pipe));
+    return this.#arrivals.pull<Pipe | null>((pipe) => this.#claim(pipe), null, timeout, signal);
+  }
+
+  async *connections(): AsyncGenerator<Pipe, void, void> {
+    for (let pipe = await this.accept(); pipe !== null; pipe = await this.accept()) yield pipe;
+  }
+
+  addUpCb(cb: UpCb): this {
+    checkFunction(cb, "upCb");
+    this.ups.add(cb);
+    for (const client of this.#clients) client.addUpCb(cb);
+    this.#watch();
+    return this;
+  }
+
+  override delUpCb(cb: UpCb): this {
+    for (const client of this.#clients) client.delUpCb(cb);
+    return super.delUpCb(cb);
+  }
+
+  addEndCb(cb: EndCb): this {
+    checkFunction(cb, "endCb");
+    this.ends.add(cb);
+    for (const client of this.#clients) client.addEndCb(cb);
+    this.#watch();
+    return this;
+  }
+
+  override delEndCb(cb: EndCb): this {
+    for (const client of this.#clients) client.delEndCb(cb);
+    return super.delEndCb(cb);
+  }
+
+  attach(handler: Handler): void {
+    const before = this.handlers;
+    this.handlers = [...before, handler];
+    for (const envelope of this.takeFromInbox(handler.filter)) {
+      if (envelope.flow.pipe instanceof ConnPipe) envelope.flow.pipe.feed([envelope]);
+    }
+    for (const client of this.#clients) {
+      // Connections without handlers of their own go on sharing the server's list.
+      if (client.handlers === before) client.attach(handler, this.handlers);
+      else client.attach(handler);
+    }
+    this.#watch();
+  }
+
+  detach(handler: Handler): void {
+    const before = this.handlers;
+    this.handlers = before.filter((h) => h !== handler);
+    for (const client of this.#clients) client.detach(handler);
+  }
+
+  takeHeld(filter?: Filter): Envelope[] {
+    const held = this.takeFromInbox(filter);
+    for (const client of this.#clients) held.push(...client.takeHeld(filter));
+    this.#watch();
+    return held;
+  }
+
+  protected noteReader(): void {
+    if (this.#reading) return;
+    this.#reading = true;
+    if (this.consumed) return;
+    for (const client of this.#unclaimed) {
+      for (const envelope of client.takeHeld()) this.inbox.push(envelope);
+    }
+    this.#watch();
+  }
+
+  closeWrite(): Promise<void> {
+    return Promise.reject(
+      new PipeStateError("Cannot close for writing: a server has no output of its own"),
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#end({ by: "local" }, async () => {
+      await this.#acceptor.close();
+      await Promise.all([...this.#clients].map((client) => client.close()));
+    });
+  }
+
+  abort(reason?: unknown): void {
+    for (const client of this.#clients) client.abort(reason);
+    const info: CloseInfo = reason === undefined ? { by: "local" } : { by: "local", error: reason };
+    this.#closing ??= this.#end(info, () => this.#acceptor.close());
+  }
+
+  unlinked(): void {}
+
+  gone(pipe: ConnPipe): void {
+    this.#clients.delete(pipe);
+    this.#unclaimed.delete(pipe);
+    const key = keyOf(pipe);
+    if (this.#byAddr.get(key) === pipe) this.#byAddr.delete(key);
+    this.#watch();
+  }
+
+  async #acceptAll(): Promise<void> {
+    try {
+      while (this.#closing === undefined) {
+        await this.#room();
+        const transport = await this.#acceptor.accept();
+        if (transport === null) break;
+        if (this.#closing === undefined) this.#admit(transport);
+        else transport.abort();
+      }
+    } catch (error) {
+      this.#closing ??= this.#end({ by: "error", error }, () => this.#acceptor.close());
+    }
+  }
+
+  #admit(transport: Transport): void {
+    const { proto, route, conf } = this;
+    const pipe = new ConnPipe(transport, { proto, role: "accepted", route, conf, server: this });
+    this.#clients.add(pipe);
+    this.#byAddr.set(keyOf(pipe), pipe);
+    this.#unclaimed.add(pipe);
+    // Whoever accepts it sees it before its first message.
+    if (this.#arrivals.waiting > 0) this.#arrivals.push(pipe);
+    pipe.start();
+  }
+
+  #claim(pipe: ConnPipe): Pipe {
+    pipe.claim();
+    this.#unclaimed.delete(pipe);
+    this.#watch();
+    return pipe;
+  }
+
+  /** Waits while connections pile up that nobody has use for; the system's backlog holds the rest. */
+  #room(): Promise<void> {
+    if (this.#hasRoom) return Promise.resolve();
+    return new Promise((resolve) => this.#roomForMore = resolve);
+  }
+
+  get #hasRoom(): boolean {
+    return this.watched || this.#unclaimed.size < this.conf.backlog ||
+      this.#closing !== undefined;
+  }
+
+  /** Lets the accept loop go on if it can. */
+  #watch(): void {
+    if (this.#roomForMore === undefined || !this.#hasRoom) return;
+    this.#roomForMore();
+    this.#roomForMore = undefined;
+  }
+
+  async #end(info: CloseInfo, free: () => Promise<void>): Promise<void> {
+    await Promise.resolve(); // so that `#closing` is set for everything that follows
+    this.#watch();
+    const error = info.error === undefined
+      ? undefined
+      : new PipeClosedError("The server ended", { addr: this.localAddr, cause: info.error });
+    this.discardInput(error);
+    this.#arrivals.close();
+    for (const link of this.links) link.sourceEnded(error);
+    await free();
+    this.settleClosed(info);
+  }
+
+  #client(action: string, dest: Dest | undefined): ConnPipe {
+    if (dest === undefined) {
+      throw new PipeStateError(
+        `Cannot ${action}: a server has no peer of its own; name a client as dest, as in ` +
+          "send(msg, from)",
+      );
+    }
+    const { host, port } = isAddr(dest)
+      ? { host: dest.hostname, port: dest.port }
+      : parseDest(dest, "dest", { literal: true, zeroPort: false });
+    const client = this.#byAddr.get(addrKey(host, port));
+    if (client !== undefined) return client;
+    if (isAddr(dest)) {
+      const exact = parseDest(dest, "dest", { literal: true, zeroPort: false });
+      const found = this.#byAddr.get(addrKey(exact.host, exact.port));
+      if (found !== undefined) return found;
+    }
+    if (!this.isOpen) throw new PipeClosedError(`Cannot ${action}: the server is closed`);
+    throw new PipeClosedError(
+      `Cannot ${action}: ${formatAddr({ host, port })} is not connected (any more)`,
+    );
+  }
+}
+
+function isAddr(dest: Dest): dest is { readonly hostname: string; readonly port: number } {
+  return typeof dest === "object" && dest !== null && "hostname" in dest &&
+    typeof dest.hostname === "string" && typeof dest.port === "number";
+}
+
+function keyOf(pipe: ConnPipe): string {
+  const { hostname, port } = pipe.remoteAddr ?? pipe.localAddr;
+  return addrKey(hostname, port);
+}

@@ -1,0 +1,398 @@
+/**
+ * The words of this library: addresses, messages, handlers, and what a pipe can do. Only types; the
+ * classes behind them are private.
+ *
+ * @module
+ */
+import type { NetConf } from "./conf.ts";
+import type { PipeError } from "../errors.ts";
+
+/** The protocol of a pipe. */
+export type Proto = "tcp" | "udp";
+
+/** An address family, in the words of `Deno.networkInterfaces()`. */
+export type Family = "IPv4" | "IPv6";
+
+/**
+ * An IP address and port. A plain object, assignable to `Deno.NetAddr`; `hostname` is canonical text
+ * (RFC 5952), IPv4 peers of an IPv6 socket are shown as IPv4, and a link-local address has its zone.
+ */
+export interface NetAddr {
+  /** The transport the port belongs to. */
+  transport: "tcp" | "udp";
+  /** IP address in canonical text form. */
+  hostname: string;
+  /** Port, 0 to 65535. */
+  port: number;
+}
+
+/**
+ * Where to send to or listen at: `["host", port]`, `"host:port"`, `"[::1]:80"`, or
+ * `{ hostname, port }`. To listen, `"*:80"` stands for every address of both families.
+ */
+export type Dest =
+  | readonly [host: string, port: number]
+  | string
+  | { readonly hostname: string; readonly port: number };
+
+/** A message and its sender, in the order in which `Deno.DatagramConn` yields them. */
+export type Message = [data: Uint8Array, from: NetAddr];
+
+/**
+ * Called for each message. On a stream the next message waits until a returned promise settled.
+ *
+ * @param msg The message: one datagram, or what one read of the stream gave.
+ * @param from Who sent it.
+ * @param pipe The pipe to answer on: on a TCP server the accepted one.
+ */
+export type MsgCb = (msg: Uint8Array, from: NetAddr, pipe: Pipe) => unknown | Promise<unknown>;
+
+/**
+ * Called once for each connection, before its first message.
+ *
+ * @param msg Always null.
+ * @param from The peer, or the local address of a datagram pipe that has no peer.
+ * @param pipe The pipe that came up.
+ */
+export type UpCb = (msg: null, from: NetAddr, pipe: Pipe) => unknown | Promise<unknown>;
+
+/**
+ * Called exactly once when a connection's input has ended, whoever ended it; at once if it ended before.
+ *
+ * @param msg Always null.
+ * @param from The peer, or the local address of a datagram pipe that has no peer.
+ * @param pipe The pipe that ended. A peer that only ended its own side can still be sent to from here.
+ */
+export type EndCb = (msg: null, from: NetAddr, pipe: Pipe) => unknown | Promise<unknown>;
+
+/** Which messages are wanted. Without any field: all of them. */
+export interface Sub {
+  /**
+   * What the message contains: bytes or text (as UTF-8) anywhere in it; a regular expression over its
+   * bytes, each as the character of that code (the `g` and `y` flags are ignored); or a function.
+   */
+  readonly match?:
+    | RegExp
+    | Uint8Array
+    | string
+    | ((msg: Uint8Array, from: NetAddr) => boolean)
+    | undefined;
+  /** Who sent it: an IP literal and a port, 0 for any port. Compared as addresses, not as text. */
+  readonly from?: Dest | undefined;
+}
+
+/** How long a call waits, and what ends the wait. */
+export interface WaitOptions {
+  /** Longest wait in milliseconds; 0: only what is there now, Infinity: for ever. */
+  readonly timeout?: number | undefined;
+  /** Ends the wait; the call rejects with `signal.reason`. No message is lost by it. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@linkcode Pipe.request}. */
+export interface RequestOptions {
+  /** What the reply contains; the first message from the peer when left out. See {@linkcode Sub}. */
+  readonly match?: Sub["match"];
+  /** Whom to ask. @default {the pipe's own peer} */
+  readonly dest?: Dest | undefined;
+  /** Milliseconds for everything, all tries together. @default {conf.recvTimeout} */
+  readonly timeout?: number | undefined;
+  /** How often to send again on silence; datagrams only. @default {conf.sendRetry} */
+  readonly retries?: number | undefined;
+  /** Ends the request; it rejects with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@linkcode Pipe.addPipe}. */
+export interface LinkOptions {
+  /**
+   * Whether the end of this pipe's input half-closes the target, and a failure of either one ends
+   * the other. @default {true where the target is linked back to this pipe}
+   */
+  readonly end?: boolean | undefined;
+}
+
+/** How a pipe ended. */
+export interface CloseInfo {
+  /**
+   * Who ended it first: this side, the peer in good order, the peer by a reset, silence for too long,
+   * or the system by any other error.
+   */
+  readonly by: "local" | "remote" | "reset" | "idle" | "error";
+  /** The error, or the reason given to `abort`. */
+  readonly error?: unknown;
+}
+
+/** Counters of a pipe; a server's are those of all its connections, past ones included. */
+export interface PipeStats {
+  /** Bytes received. */
+  readonly bytesIn: number;
+  /** Bytes that the system took for sending. */
+  readonly bytesOut: number;
+  /** Messages received: datagrams, or reads of a stream. */
+  readonly messagesIn: number;
+  /** Sends completed. */
+  readonly messagesOut: number;
+  /** Datagrams dropped because nobody read them in time. */
+  readonly dropped: number;
+  /** Datagrams ignored because somebody other than the peer sent them. */
+  readonly strangers: number;
+  /** Messages received that no consumer has taken yet. */
+  readonly queued: number;
+}
+
+/** A filtered view of a pipe's messages with a queue of its own. */
+export interface Subscription extends AsyncIterable<Message>, Disposable {
+  /**
+   * Waits for the next matching message.
+   *
+   * @param options Longest wait and signal. The wait is `conf.recvTimeout` by default.
+   * @returns Its bytes, or null when the pipe ended and everything was read.
+   * @throws {PipeTimeoutError} When nothing came in time.
+   * @throws {PipeClosedError} When the pipe failed and everything was read.
+   */
+  recv(options?: WaitOptions): Promise<Uint8Array | null>;
+  /**
+   * Like {@linkcode Subscription.recv}, with the sender.
+   *
+   * @param options Longest wait and signal. The wait is `conf.recvTimeout` by default.
+   * @returns The message and its sender, or null when the pipe ended and everything was read.
+   * @throws {PipeTimeoutError} When nothing came in time.
+   * @throws {PipeClosedError} When the pipe failed and everything was read.
+   */
+  recvFrom(options?: WaitOptions): Promise<Message | null>;
+  /** Messages waiting to be read. */
+  readonly size: number;
+  /** Messages dropped because nobody read them in time; always 0 on a stream. */
+  readonly dropped: number;
+  /** Stops the subscription and forgets what it holds; loops over it end. */
+  close(): void;
+}
+
+/**
+ * One way of moving bytes between two machines: TCP or UDP, client or server, all alike.
+ *
+ * Handlers are called as messages arrive; `recv`, loops and subscriptions queue and await them; links
+ * send them on. What arrives before the first of these is kept for it. A stream that nobody reads stops
+ * being read, so its peer slows down; a datagram pipe drops the oldest and counts it.
+ *
+ * A pipe that only handlers and links consume closes itself when the peer has ended and everything was
+ * handled and sent. One that is read by `recv`, a loop or a stream stays half-open until it is closed.
+ */
+export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
+  /** The protocol. */
+  readonly proto: Proto;
+  /** "client": opened with a `dest`; "accepted": a server's side of one connection; else "server". */
+  readonly role: "client" | "server" | "accepted";
+  /** The local side that was asked for. */
+  readonly route: Dest | undefined;
+  /** The object of the platform underneath, owned by the pipe. */
+  readonly sock: unknown;
+  /** The options in force: defaults and overrides together, frozen. */
+  readonly conf: Readonly<NetConf>;
+  /** The local address, with the port the system chose. */
+  readonly localAddr: NetAddr;
+  /** The peer, or undefined where everybody may send. */
+  readonly remoteAddr: NetAddr | undefined;
+  /** Resolves when the pipe is closed for good, with who closed it. Never rejects. */
+  readonly closed: Promise<CloseInfo>;
+  /** Counters as of now. */
+  readonly stats: PipeStats;
+
+  /**
+   * Sends all of the data, or rejects. Sends from several places are not mixed. Do not change the data
+   * before the promise settled.
+   *
+   * @param data Bytes, or text to send as UTF-8.
+   * @param dest Whom to send to. Needed on servers; elsewhere the peer by default.
+   * @returns The number of bytes, once the operating system took them all.
+   * @throws {TypeError} When `data` or `dest` is of a wrong kind.
+   * @throws {RangeError} When a datagram would be bigger than 65,507 bytes, or a port is out of range.
+   * @throws {PipeStateError} When there is nobody to send to.
+   * @throws {PipeClosedError} When the pipe is closed or the peer has gone.
+   */
+  send(data: Uint8Array | string, dest?: Dest): Promise<number>;
+  /**
+   * Waits for the next message.
+   *
+   * @param sub A subscription made before with {@linkcode Pipe.subscribe}. Everything by default, for
+   * which no subscription is needed.
+   * @param options Longest wait and signal. The wait is `conf.recvTimeout` by default.
+   * @returns Its bytes, or null when the input ended and everything was read.
+   * @throws {PipeTimeoutError} When nothing came in time.
+   * @throws {PipeStateError} When nobody subscribed `sub`.
+   * @throws {PipeClosedError} When the pipe failed and everything was read.
+   */
+  recv(sub?: Sub, options?: WaitOptions): Promise<Uint8Array | null>;
+  /**
+   * Like {@linkcode Pipe.recv}, with the sender.
+   *
+   * @param sub A subscription made before; everything by default.
+   * @param options Longest wait and signal. The wait is `conf.recvTimeout` by default.
+   * @returns The message and its sender, or null when the input ended and everything was read.
+   * @throws {PipeTimeoutError} When nothing came in time.
+   * @throws {PipeStateError} When nobody subscribed `sub`.
+   * @throws {PipeClosedError} When the pipe failed and everything was read.
+   */
+  recvFrom(sub?: Sub, options?: WaitOptions): Promise<Message | null>;
+  /**
+   * Sends, and waits for the reply. On datagram pipes silence is answered by sending again, each wait
+   * twice as long as the one before, so that all tries together fit into `timeout`.
+   *
+   * @param data What to ask.
+   * @param options Which message is the reply, whom to ask, how long, how often.
+   * @returns The reply and its sender.
+   * @throws {PipeTimeoutError} When no reply came in time.
+   * @throws {PipeClosedError} When the pipe ended first.
+   */
+  request(data: Uint8Array | string, options?: RequestOptions): Promise<Message>;
+  /**
+   * Queues matching messages, or hands them to a handler, until closed. A message goes to every
+   * subscription that matches it.
+   *
+   * @param sub Which messages; all by default.
+   * @param handler Called for each instead of queueing it.
+   * @returns The subscription: a queue to read or to loop over; leaving the loop closes it.
+   * @throws {TypeError} When the filter is malformed.
+   * @throws {PipeStateError} For a pattern on a byte stream, which has no messages to match (see
+   * `conf.framing`).
+   */
+  subscribe(sub?: Sub, handler?: MsgCb): Subscription;
+  /**
+   * Ends a subscription, or all that were made with an equal filter.
+   *
+   * @param sub The subscription or its filter.
+   * @returns This pipe.
+   */
+  unsubscribe(sub: Sub | Subscription): this;
+
+  /**
+   * Adds a handler for every message. On a server it applies to every connection, open ones included.
+   *
+   * @param cb The handler; adding it twice has no effect.
+   * @returns This pipe.
+   */
+  addMsgCb(cb: MsgCb): this;
+  /**
+   * Removes a message handler; on a server, from every connection.
+   *
+   * @param cb The handler.
+   * @returns This pipe.
+   */
+  delMsgCb(cb: MsgCb): this;
+  /**
+   * Adds a handler for a connection coming up; called at once for those that are up.
+   *
+   * @param cb The handler; adding it twice has no effect.
+   * @returns This pipe.
+   */
+  addUpCb(cb: UpCb): this;
+  /**
+   * Removes an up handler.
+   *
+   * @param cb The handler.
+   * @returns This pipe.
+   */
+  delUpCb(cb: UpCb): this;
+  /**
+   * Adds a handler for the end of a connection's input; called at once if it has ended.
+   *
+   * @param cb The handler; adding it twice has no effect.
+   * @returns This pipe.
+   */
+  addEndCb(cb: EndCb): this;
+  /**
+   * Removes an end handler.
+   *
+   * @param cb The handler.
+   * @returns This pipe.
+   */
+  delEndCb(cb: EndCb): this;
+  /**
+   * Sends everything that arrives here down another pipe, in order and at the pace of that pipe. With
+   * `b.addPipe(a)` as well it is a two-way relay: the end of one side's input half-closes the other, and
+   * one that fails or is closed takes the other along. A datagram pipe has no end to pass on: close it,
+   * for instance in an end handler of the stream it is linked to.
+   *
+   * @param pipe The target: a pipe with a peer. Adding it twice has no effect.
+   * @param options What the end of this pipe does to the target.
+   * @returns This pipe.
+   * @throws {PipeStateError} When the target is this pipe, is closed, or has no peer to send to.
+   */
+  addPipe(pipe: Pipe, options?: LinkOptions): this;
+  /**
+   * Removes a link. What it had taken over is still sent.
+   *
+   * @param pipe The target.
+   * @returns This pipe.
+   */
+  delPipe(pipe: Pipe): this;
+
+  /** The messages as a web stream. It takes messages only while it is being read. */
+  readonly readable: ReadableStream<Uint8Array>;
+  /** Sends each chunk to the peer; closing it calls {@linkcode Pipe.closeWrite}. */
+  readonly writable: WritableStream<Uint8Array>;
+  /**
+   * Ends this side of a stream after what was sent; the peer reads to the end and can still answer.
+   *
+   * @throws {PipeStateError} On a datagram pipe or a server, which have no end to send.
+   */
+  closeWrite(): Promise<void>;
+  /**
+   * Closes: sends what `send` was given, ends loops with their end, runs end handlers, frees the port.
+   * Calling it again waits for the same. It waits for a peer that does not read; `abort` does not.
+   */
+  close(): Promise<void>;
+  /**
+   * Closes at once and forgets what was not sent or read. A TCP peer sees a reset where the platform
+   * can send one (connections with a `route`; a `Deno.TcpConn` has no way to).
+   *
+   * @param reason Becomes `error` in {@linkcode Pipe.closed} and the cause of the errors of waiting calls.
+   */
+  abort(reason?: unknown): void;
+}
+
+/** A listening TCP pipe. As a pipe it stands for all of its connections together. */
+export interface ServerPipe extends Pipe {
+  /**
+   * Waits for the next connection that nobody accepted yet. What it sent so far is still unread unless
+   * the server's own handlers, loops or links have taken it. It is the caller's to close.
+   *
+   * @param options Longest wait (for ever by default) and signal.
+   * @returns The connection as a pipe, or null when the server is closed.
+   * @throws {PipeTimeoutError} When none came in time.
+   */
+  accept(options?: WaitOptions): Promise<Pipe | null>;
+  /** Accepts connections in a loop that ends when the server is closed. */
+  connections(): AsyncIterable<Pipe>;
+  /** The connections that are open now. */
+  readonly clients: ReadonlySet<Pipe>;
+}
+
+/** Options of {@linkcode pipeOpen}. */
+export interface PipeOptions {
+  /** The peer. With it the pipe is a client, without it a server. */
+  readonly dest?: Dest | undefined;
+  /**
+   * The local side, an IP literal and port (0: any free one). By default a client leaves it to the
+   * system and a server listens on 0.0.0.0 at a free port.
+   */
+  readonly route?: Dest | undefined;
+  /** An open connection, listener or datagram socket to make a pipe of. The pipe owns it from then on. */
+  readonly sock?: Deno.TcpConn | Deno.TlsConn | Deno.Listener | Deno.DatagramConn | undefined;
+  /** First message handler. See {@linkcode Pipe.addMsgCb}. */
+  readonly msgCb?: MsgCb | undefined;
+  /** First up handler. See {@linkcode Pipe.addUpCb}. */
+  readonly upCb?: UpCb | undefined;
+  /** First end handler. See {@linkcode Pipe.addEndCb}. */
+  readonly endCb?: EndCb | undefined;
+  /** Overrides of {@linkcode NET_CONF}, key by key. */
+  readonly conf?: { readonly [K in keyof NetConf]?: NetConf[K] | undefined } | undefined;
+  /** Aborts the opening, which rejects with `signal.reason`. Has no effect on an open pipe. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Receives errors that have no caller: those of handlers and links. */
+export type ErrorCb = (error: unknown, pipe: Pipe) => void;
+
+export type { PipeError };

@@ -1,0 +1,189 @@
+import type { NetAddr } from "../pipe/types.ts";
+import { denoAddr } from "./addr.ts";
+import { keep, LARGE } from "./buffers.ts";
+import { busyWith, closedHere, translate, type TransportError } from "./error.ts";
+import { inputQuiet } from "./linger.ts";
+import type { Sink, Transport } from "./transport.ts";
+import { WriteQueue } from "./write_queue.ts";
+
+/** Read buffers start small, so that idle connections are cheap, and grow when reads fill them. */
+const FIRST_BUFFER = 2 * 1024, LAST_BUFFER = 64 * 1024, GROWTH = 4;
+
+/** A connection of Deno's as a transport. */
+export class ConnTransport implements Transport {
+  readonly kind = "stream";
+  readonly localAddr: NetAddr;
+  readonly remoteAddr: NetAddr;
+  readonly raw: Deno.Conn;
+  #buffer = new Uint8Array(FIRST_BUFFER);
+  readonly #writes: WriteQueue;
+  #state: "open" | "closing" | "closed" = "open";
+  #closing: Promise<void> | undefined;
+  #outputEnd: Promise<void> | undefined;
+  #inputEnded = false;
+  #inputFailure: TransportError | undefined;
+  #pulling = false;
+  #discarding = false;
+  #onPulled: (() => void) | undefined;
+  #reads = 0;
+  #sent = false;
+
+  /**
+   * @param conn The connection, owned from here on.
+   * @param zone The zone of its link-local addresses.
+   */
+  constructor(conn: Deno.Conn, zone = "") {
+    this.localAddr = denoAddr(conn.localAddr, zone);
+    this.remoteAddr = denoAddr(conn.remoteAddr, zone);
+    this.raw = conn;
+    this.#writes = new WriteQueue((data) => this.#write(data));
+  }
+
+  async pull(sink: Sink): Promise<"paused" | "end"> {
+    if (this.#discarding) return "end";
+    if (this.#pulling) throw busyWith("read");
+    this.#pulling = true;
+    try {
+      return await this.#read(sink);
+    } finally {
+      this.#pulling = false;
+      this.#onPulled?.();
+    }
+  }
+
+  send(data: Uint8Array): Promise<void> {
+    this.#sent = true;
+    return this.#writes.send(data);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#outputEnd ??= this.#endOutput();
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#finish();
+  }
+
+  abort(): void {
+    this.#writes.fail(closedHere());
+    this.#shut();
+  }
+
+  /** The hot path: everything that a message costs is in here. */
+  async #read(sink: Sink): Promise<"paused" | "end"> {
+    const conn = this.raw, from = this.remoteAddr;
+    while (!this.#isClosed()) {
+      if (this.#inputFailure !== undefined) throw this.#inputFailure;
+      let count: number | null;
+      try {
+        count = await conn.read(this.#buffer);
+      } catch (error) {
+        return this.#readFailed(translate(error));
+      }
+      if (count === null) return this.#readEnded();
+      if (this.#isClosed()) break;
+      this.#reads++;
+      if (!sink(this.#take(count), from)) return "paused";
+    }
+    return "end";
+  }
+
+  /** The first bytes of the buffer, for keeps. */
+  #take(count: number): Uint8Array {
+    const buffer = this.#buffer, size = buffer.length;
+    const full = count === size && size < LAST_BUFFER;
+    if (full || count >= LARGE) {
+      this.#buffer = new Uint8Array(full ? Math.min(size * GROWTH, LAST_BUFFER) : size);
+    }
+    if (count >= LARGE) return buffer.subarray(0, count);
+    return keep(buffer.subarray(0, count));
+  }
+
+  /** Usually one write takes everything, and then costs no more than that. */
+  #write(data: Uint8Array): Promise<void> {
+    const size = data.length;
+    return this.raw.write(data).then((done) =>
+      done < size ? this.#writeRest(data, done) : undefined
+    );
+  }
+
+  async #writeRest(data: Uint8Array, done: number): Promise<void> {
+    while (done < data.length) done += await this.raw.write(data.subarray(done));
+  }
+
+  #readFailed(error: TransportError): "end" {
+    // "closed" without a close of ours: the owner of the raw connection closed it.
+    if (this.#isClosed() || error.fault === "closed") return "end";
+    throw this.#inputFailure = error;
+  }
+
+  /** A reset is reported once, and where a write got it, reads see an end in good order. */
+  #readEnded(): "end" {
+    const lost = this.#writes.failure;
+    if (!this.#isClosed() && isReset(lost)) throw this.#inputFailure = lost;
+    this.#inputEnded = true;
+    return "end";
+  }
+
+  async #endOutput(): Promise<void> {
+    if (this.#state !== "open") throw closedHere();
+    this.#writes.end();
+    await this.#writes.drain();
+    if (this.#writes.failure !== undefined) throw this.#writes.failure;
+    try {
+      await this.raw.closeWrite();
+    } catch (error) {
+      throw translate(error);
+    }
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#state === "open") this.#state = "closing";
+    this.#writes.end();
+    await this.#writes.drain();
+    await this.#emptyInput();
+    this.#shut();
+    await this.#writes.drain();
+    // The system frees the socket when the last call on it has returned.
+    if (this.#pulling) await new Promise<void>((resolve) => this.#onPulled = resolve);
+  }
+
+  /** Only what was sent can be lost by a reset. */
+  async #emptyInput(): Promise<void> {
+    if (this.#inputDone()) return;
+    // At once, so that the peer need not wait for the end of what we sent.
+    await this.raw.closeWrite().catch(() => {});
+    await inputQuiet(() => {
+      if (this.#inputDone()) return undefined;
+      if (!this.#pulling) {
+        this.pull(() => true).catch(() => {});
+        this.#discarding = true;
+      }
+      return this.#reads;
+    });
+  }
+
+  #inputDone(): boolean {
+    return !this.#sent || this.#isClosed() || this.#inputEnded ||
+      this.#inputFailure !== undefined ||
+      this.#writes.failure !== undefined;
+  }
+
+  #isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
+  #shut(): void {
+    if (this.#isClosed()) return;
+    this.#state = "closed";
+    try {
+      this.raw.close();
+    } catch {
+      // The owner of the raw connection closed it.
+    }
+  }
+}
+
+function isReset(error: TransportError | undefined): error is TransportError {
+  return error?.cause instanceof Deno.errors.ConnectionReset;
+}

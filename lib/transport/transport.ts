@@ -1,0 +1,91 @@
+/**
+ * The seam. Everything a protocol does differently is behind these few members; queues, handlers,
+ * subscriptions and links are written once, above. What each member owes is listed with it, and
+ * `tests/compliance` holds every adapter to it.
+ *
+ * @module
+ */
+import type { NetConf } from "../pipe/conf.ts";
+import type { NetAddr } from "../pipe/types.ts";
+
+/**
+ * Takes what a transport received.
+ *
+ * The bytes belong to the receiver: no later read changes them. A stream never hands up an empty
+ * chunk; a datagram is one packet, the empty one included.
+ *
+ * @param data The bytes.
+ * @param from The sender: a plain object in canonical form, IPv4-mapped addresses unfolded, a
+ * link-local address with the zone of the socket.
+ * @returns False to stop reading after this one. A transport that cannot stop goes on until told.
+ */
+export type Sink = (data: Uint8Array, from: NetAddr) => boolean;
+
+/** One connection, or one datagram socket. */
+export interface Transport {
+  /** Whether message boundaries exist. */
+  readonly kind: "stream" | "datagram";
+  /** Local address. */
+  readonly localAddr: NetAddr;
+  /** The peer of a connection. */
+  readonly remoteAddr?: NetAddr | undefined;
+  /** The platform's object. */
+  readonly raw: unknown;
+  /**
+   * Reads until the sink says stop ("paused"; nothing more is read until the next call) or the input
+   * ended, by the peer or by a local close or abort ("end"). Rejects with a {@linkcode TransportError}
+   * when the connection failed. One call at a time.
+   */
+  pull(sink: Sink): Promise<"paused" | "end">;
+  /**
+   * Resolves when the system took all of `data`. Calls may overlap: what they write is whole and in
+   * the order of the calls. Rejects with a {@linkcode TransportError}.
+   *
+   * @param to The receiver, on a datagram transport.
+   */
+  send(data: Uint8Array, to?: NetAddr): Promise<void>;
+  /** Ends the output of a stream, after what was sent. */
+  closeWrite?(): Promise<void>;
+  /**
+   * Closes after everything sent so far was taken by the system; ends a `pull` in progress with "end".
+   * The address can be bound again once it resolved. Idempotent; never rejects.
+   */
+  close(): Promise<void>;
+  /** Closes at once, resetting a connection where the platform can; ends sends and reads. Idempotent. */
+  abort(reason?: unknown): void;
+}
+
+/** A listening stream socket. */
+export interface Acceptor {
+  /** Local address. */
+  readonly localAddr: NetAddr;
+  /** The platform's object. */
+  readonly raw: unknown;
+  /** The next connection, or null after `close`. Survives passing errors such as a full file table. */
+  accept(): Promise<Transport | null>;
+  /** Stops listening; the port can be bound again once it resolved. Idempotent; never rejects. */
+  close(): Promise<void>;
+}
+
+/** What a driver needs to know to open something. */
+export interface DriverOptions {
+  /** The pipe's options. */
+  readonly conf: Readonly<NetConf>;
+  /** Aborts the attempt, after which nothing it opened stays open. */
+  readonly signal: AbortSignal;
+}
+
+/** Opens transports of one protocol in one way. */
+export interface Driver {
+  /** For messages and tests. */
+  readonly name: string;
+  /**
+   * @param to The peer: an IP literal and port.
+   * @param from The local side; left to the system when undefined.
+   */
+  connect(to: NetAddr, from: NetAddr | undefined, options: DriverOptions): Promise<Transport>;
+  /**
+   * @param at An IP literal and port; "::" listens on both families where the system does.
+   */
+  listen(at: NetAddr, options: DriverOptions): Promise<Acceptor | Transport>;
+}

@@ -1,0 +1,189 @@
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import type { NetAddr } from "../../lib/pipe/types.ts";
+import { connected, failure, listen, options, readBytes, tcp } from "./pair.ts";
+import type { Obligation, StreamSubject } from "./subject.ts";
+
+/** What an address has to look like. */
+function assertPlain(addr: NetAddr | undefined, hostname: string): void {
+  assert(addr !== undefined, "there is no address");
+  assertStrictEquals(Object.getPrototypeOf(addr), Object.prototype);
+  assert(Object.isFrozen(addr), "the address can be changed");
+  assertEquals(Object.keys(addr).sort(), ["hostname", "port", "transport"]);
+  assertEquals(addr.transport, "tcp");
+  assertEquals(addr.hostname, hostname);
+  assert(addr.port > 0, "the address has no port");
+}
+
+/** A port where nobody listens: one that was free a moment ago. */
+async function deadPort(subject: StreamSubject): Promise<number> {
+  const acceptor = await listen(subject.driver, tcp(subject.host));
+  await acceptor.close();
+  return acceptor.localAddr.port;
+}
+
+/** Addresses, connecting, listening, accepting. */
+export const streamOpening: readonly Obligation<StreamSubject>[] = [
+  {
+    name: "addresses are plain frozen objects, and both ends agree on them",
+    async check(subject) {
+      await using pair = await connected(subject);
+      const { own, peer, acceptor } = pair;
+      for (const end of [own, peer]) {
+        assertEquals(end.kind, "stream");
+        assertPlain(end.localAddr, subject.host);
+        assertPlain(end.remoteAddr, subject.host);
+      }
+      assertPlain(acceptor.localAddr, subject.host);
+      assertEquals(own.localAddr, acceptor.localAddr);
+      assertEquals(own.remoteAddr, peer.localAddr);
+      assertEquals(own.localAddr, peer.remoteAddr);
+      await peer.send(new Uint8Array(1));
+      let sender: NetAddr | undefined;
+      await own.pull((_, from) => {
+        sender = from;
+        return false;
+      });
+      assertEquals(sender, peer.localAddr);
+    },
+  },
+  {
+    name: 'a "::" listener shows its IPv4 peers as IPv4',
+    applies: ({ dual }) => dual,
+    async check(subject) {
+      await using pair = await connected(subject, "::", "127.0.0.1");
+      assertPlain(pair.own.remoteAddr, "127.0.0.1");
+      assertPlain(pair.own.localAddr, "127.0.0.1");
+      assertEquals(pair.acceptor.localAddr.hostname, "::");
+    },
+  },
+  {
+    name: "the address can be bound again once close returned, an accept in progress or not",
+    async check({ driver, host }) {
+      let at = tcp(host);
+      for (let round = 0; round < 3; round++) {
+        const acceptor = await listen(driver, at);
+        at = acceptor.localAddr;
+        const accepting = round === 0 ? undefined : acceptor.accept();
+        await acceptor.close();
+        if (accepting !== undefined) assertEquals(await accepting, null);
+      }
+    },
+  },
+  {
+    name: "the address can be bound again while connections of the last listener are open",
+    async check(subject) {
+      await using pair = await connected(subject);
+      await pair.acceptor.close();
+      const again = await listen(subject.driver, pair.acceptor.localAddr);
+      await again.close();
+      await pair.peer.send(new Uint8Array(3));
+      assertEquals(await readBytes(pair.own, 3), new Uint8Array(3));
+    },
+  },
+  {
+    name: "accept gives null when closed meanwhile and ever after, and close is idempotent",
+    async check({ driver, host }) {
+      const acceptor = await listen(driver, tcp(host));
+      const accepting = acceptor.accept();
+      await Promise.all([acceptor.close(), acceptor.close()]);
+      assertEquals(await accepting, null);
+      assertEquals(await acceptor.accept(), null);
+      await acceptor.close();
+      assertEquals(await acceptor.accept(), null);
+    },
+  },
+  {
+    name: "a second accept beside one in progress is refused and does no harm",
+    async check({ driver, host, peer = driver }) {
+      const acceptor = await listen(driver, tcp(host));
+      const accepting = acceptor.accept();
+      assertEquals((await failure(acceptor.accept())).fault, "failed");
+      const connection = await peer.connect(acceptor.localAddr, undefined, options());
+      const accepted = await accepting;
+      assert(accepted !== null);
+      await Promise.all([acceptor.close(), accepted.close(), connection.close()]);
+    },
+  },
+  {
+    name: "connections that nobody accepted do not outlive the listener",
+    async check({ driver, host, peer = driver }) {
+      const acceptor = await listen(driver, tcp(host));
+      const connection = await peer.connect(acceptor.localAddr, undefined, options());
+      await acceptor.close();
+      // Ended or reset: platforms differ.
+      await connection.pull(() => true).catch(() => {});
+      await connection.close();
+    },
+  },
+  {
+    name: "a port where nobody listens: a TransportError with the system's error as cause",
+    async check(subject) {
+      const { driver, host } = subject;
+      const to = tcp(host, await deadPort(subject));
+      const { fault, cause } = await failure(driver.connect(to, undefined, options()));
+      assertEquals(fault, "failed");
+      assert(cause instanceof Error, `cause: ${cause}`);
+      assert(/refused/i.test(`${cause.name} ${cause.message}`), `cause: ${cause}`);
+    },
+  },
+  {
+    name: "an address in use: a TransportError with the system's error as cause",
+    async check({ driver, host }) {
+      const acceptor = await listen(driver, tcp(host));
+      const { fault, cause } = await failure(listen(driver, acceptor.localAddr));
+      await acceptor.close();
+      assertEquals(fault, "failed");
+      assert(cause instanceof Error, `cause: ${cause}`);
+      assert(/in ?use/i.test(`${cause.name} ${cause.message}`), `cause: ${cause}`);
+    },
+  },
+  {
+    name: "an aborted signal refuses to connect and to listen, with its reason",
+    async check({ driver, host }) {
+      const reason = new Error("no more");
+      const aborted = options({}, AbortSignal.abort(reason));
+      const at = tcp(host);
+      const of = (call: Promise<unknown>) => call.then(() => "succeeded", (error) => error);
+      assertStrictEquals(await of(driver.listen(at, aborted)), reason);
+      const acceptor = await listen(driver, at);
+      assertStrictEquals(
+        await of(driver.connect(acceptor.localAddr, undefined, aborted)),
+        reason,
+      );
+      await acceptor.close();
+    },
+  },
+  {
+    name: "a signal aborted during connect rejects with its reason and leaves nothing open",
+    async check({ driver, host }) {
+      const acceptor = await listen(driver, tcp(host));
+      const abort = new AbortController();
+      const reason = new Error("no more");
+      const connecting = driver.connect(
+        acceptor.localAddr,
+        undefined,
+        options({}, abort.signal),
+      );
+      abort.abort(reason);
+      const outcome = await connecting.then(() => "connected", (error) => error);
+      assertStrictEquals(outcome, reason);
+      await acceptor.close();
+    },
+  },
+  {
+    name: "a signal aborted after connect does nothing",
+    async check({ driver, host }) {
+      const acceptor = await listen(driver, tcp(host));
+      const abort = new AbortController();
+      const [connection, own] = await Promise.all([
+        driver.connect(acceptor.localAddr, undefined, options({}, abort.signal)),
+        acceptor.accept(),
+      ]);
+      assert(own !== null);
+      abort.abort();
+      await connection.send(new Uint8Array(3));
+      assertEquals(await readBytes(own, 3), new Uint8Array(3));
+      await Promise.all([own.close(), connection.close(), acceptor.close()]);
+    },
+  },
+];
