@@ -33,6 +33,7 @@ export {
   PipeTimeoutError,
   ResolveError,
 } from "./lib/errors.ts";
+export { formatAddr } from "./lib/net/address.ts";
 export { NET_CONF, type NetConf } from "./lib/pipe/conf.ts";
 export { SUB_ALL } from "./lib/pipe/filter.ts";
 export { pipeOpen } from "./lib/pipe/open.ts";

@@ -11,14 +11,14 @@
  *
  * @module
  */
-import { type NetAddr, type Pipe, pipeOpen, type ServerPipe, TCP } from "@p2pd/pipes";
+import { formatAddr, type Pipe, pipeOpen, type ServerPipe, TCP } from "@p2pd/pipes";
 
 const USAGE = "Usage: deno run --allow-net chat.ts [--listen HOST:PORT]";
 
 async function serve(route: string): Promise<ServerPipe> {
   const server = await pipeOpen(TCP, { route });
   server.addUpCb((_, from, client) => {
-    console.log(`${show(from)} joined`);
+    console.log(`${formatAddr(from)} joined`);
     for (const other of server.clients) {
       if (other === client) continue;
       // Without `end: false` two pipes linked to each other end together, as those of a relay must.
@@ -27,7 +27,7 @@ async function serve(route: string): Promise<ServerPipe> {
     }
     return client.send(`Welcome, ${server.clients.size} here\n`);
   });
-  server.addEndCb((_, from) => console.log(`${show(from)} left`));
+  server.addEndCb((_, from) => console.log(`${formatAddr(from)} left`));
   // Reads what somebody says who is alone; it would wait for the next one to join otherwise.
   server.addMsgCb(() => {});
   return server;
@@ -35,7 +35,7 @@ async function serve(route: string): Promise<ServerPipe> {
 
 async function demo(): Promise<void> {
   await using server = await serve("127.0.0.1:0");
-  console.log(`Listening on ${show(server.localAddr)}`);
+  console.log(`Listening on ${formatAddr(server.localAddr)}`);
   await using alice = await join(server);
   await using bob = await join(server);
   await using carol = await join(server);
@@ -68,17 +68,13 @@ async function leave(server: ServerPipe, pipe: Pipe): Promise<void> {
   await theirSide?.closed;
 }
 
-function show({ hostname, port }: NetAddr): string {
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
-}
-
 try {
   const [option, route, ...rest] = Deno.args;
   if (option === undefined) {
     await demo();
   } else if (option === "--listen" && route !== undefined && rest.length === 0) {
     const server = await serve(route);
-    console.log(`Listening on ${show(server.localAddr)}`);
+    console.log(`Listening on ${formatAddr(server.localAddr)}`);
     await server.closed;
   } else {
     throw new TypeError(`arguments: cannot understand "${Deno.args.join(" ")}"`);

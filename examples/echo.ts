@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { type NetAddr, pipeOpen, type ServerPipe, TCP } from "@p2pd/pipes";
+import { formatAddr, pipeOpen, type ServerPipe, TCP } from "@p2pd/pipes";
 
 const USAGE = "Usage: deno run --allow-net echo.ts [--listen HOST:PORT]";
 
@@ -17,7 +17,7 @@ function serve(route: string): Promise<ServerPipe> {
 
 async function demo(): Promise<void> {
   await using server = await serve("127.0.0.1:0");
-  console.log(`Listening on ${show(server.localAddr)}`);
+  console.log(`Listening on ${formatAddr(server.localAddr)}`);
 
   await using client = await pipeOpen(TCP, { dest: server.localAddr });
   for (const text of ["hello", "echo me", "bye"]) {
@@ -27,17 +27,13 @@ async function demo(): Promise<void> {
   }
 }
 
-function show({ hostname, port }: NetAddr): string {
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
-}
-
 try {
   const [option, route, ...rest] = Deno.args;
   if (option === undefined) {
     await demo();
   } else if (option === "--listen" && route !== undefined && rest.length === 0) {
     const server = await serve(route);
-    console.log(`Listening on ${show(server.localAddr)}`);
+    console.log(`Listening on ${formatAddr(server.localAddr)}`);
     await server.closed;
   } else {
     throw new TypeError(`arguments: cannot understand "${Deno.args.join(" ")}"`);

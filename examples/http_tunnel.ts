@@ -10,7 +10,7 @@
  * @module
  */
 import {
-  type NetAddr,
+  formatAddr,
   type Pipe,
   pipeOpen,
   PipeTimeoutError,
@@ -142,8 +142,9 @@ async function refuse(client: Pipe, error: unknown): Promise<void> {
     await client.closeWrite();
     // To close with something unread would reset the connection, and the client might lose the answer.
     const deadline = performance.now() + PATIENCE;
-    const left = () => ({ timeout: Math.max(0, deadline - performance.now()) });
-    while (await client.recv(SUB_ALL, left()) !== null);
+    for (let left = PATIENCE; left > 0; left = deadline - performance.now()) {
+      if (await client.recv(SUB_ALL, { timeout: left }) === null) return;
+    }
   } catch {
     // It did not wait for the answer, or did not go: its own loss.
   } finally {
@@ -166,19 +167,15 @@ async function demo(): Promise<void> {
     route: "127.0.0.1:0",
     msgCb: (msg, _from, pipe) => pipe.send(msg),
   });
-  const names = new Map([["echo", show(echo.localAddr)]]);
+  const names = new Map([["echo", formatAddr(echo.localAddr)]]);
   await using server = await serve("127.0.0.1:0", names);
-  console.log(`Listening on ${show(server.localAddr)}, tunnels: echo=${names.get("echo")}`);
+  console.log(`Listening on ${formatAddr(server.localAddr)}, tunnels: echo=${names.get("echo")}`);
   for (const name of ["echo", "nobody"]) {
     const answer = await ask(server, name, "hello through HTTP");
     const [status] = answer.split("\r\n");
     const body = answer.slice(answer.indexOf("\r\n\r\n") + 4);
     console.log(`GET /tunnel/${name}: ${status}${body && `, then "${body}"`}`);
   }
-}
-
-function show({ hostname, port }: NetAddr): string {
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
 function textOf(error: unknown): string {
@@ -209,7 +206,7 @@ try {
     const names = await parseNames(listen ? Deno.args.slice(2) : Deno.args);
     const server = await serve(listen ? Deno.args[1] ?? "" : "127.0.0.1:8080", names);
     const list = [...names.keys()].join(" ");
-    console.log(`Listening on ${show(server.localAddr)}, tunnels: ${list}`);
+    console.log(`Listening on ${formatAddr(server.localAddr)}, tunnels: ${list}`);
     await server.closed;
   }
 } catch (error) {

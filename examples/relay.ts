@@ -10,6 +10,7 @@
  * @module
  */
 import {
+  formatAddr,
   MessageQueue,
   type NetAddr,
   type Pipe,
@@ -63,7 +64,7 @@ async function forwardClient(client: Pipe, from: NetAddr, to: Side): Promise<voi
     target.addPipe(client);
     if (to.proto === UDP) closeAfterGrace(client, target);
   } catch (error) {
-    console.log(`${show(from)} closed: ${textOf(error)}`);
+    console.log(`${formatAddr(from)} closed: ${textOf(error)}`);
     client.abort();
     await target?.close();
   }
@@ -81,7 +82,7 @@ function closeAfterGrace(client: Pipe, target: Pipe): void {
 async function forwardPeers(server: Pipe, to: Side): Promise<void> {
   const sessions = new Map<string, MessageQueue<Uint8Array>>();
   for await (const [msg, from] of server) {
-    const key = show(from);
+    const key = formatAddr(from);
     let queue = sessions.get(key);
     if (queue === undefined) {
       if (sessions.size >= MAX_SESSIONS) continue;
@@ -138,19 +139,16 @@ async function demo(): Promise<void> {
     for (const listen of [TCP, UDP] as const) {
       await using server = await relay(
         { proto: listen, addr: route },
-        { proto, addr: show(echo.localAddr) },
+        { proto, addr: formatAddr(echo.localAddr) },
       );
       await using client = await pipeOpen(listen, { dest: server.localAddr });
-      const [reply] = await client.request(`by ${listen}`);
-      const text = new TextDecoder().decode(reply);
-      console.log(`${listen}://${show(server.localAddr)} to ${proto}://${show(echo.localAddr)}`);
-      console.log(`  sent "by ${listen}", got "${text}"`);
+      const [reply] = await client.request("hello");
+      const way = `${listen}://${formatAddr(server.localAddr)} to ${proto}://${
+        formatAddr(echo.localAddr)
+      }`;
+      console.log(`${way}: sent "hello", got "${new TextDecoder().decode(reply)}"`);
     }
   }
-}
-
-function show({ hostname, port }: NetAddr): string {
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
 function textOf(error: unknown): string {
@@ -187,7 +185,7 @@ try {
     // Opening over UDP sends nothing, but finds out whether there is such an address.
     await (await pipeOpen(UDP, { dest: to.addr })).close();
     const server = await relay(listen, to);
-    const where = `${listen.proto}://${show(server.localAddr)}`;
+    const where = `${listen.proto}://${formatAddr(server.localAddr)}`;
     console.log(`Listening on ${where}, forwarding to ${to.proto}://${to.addr}`);
     await server.closed;
   }

@@ -10,7 +10,7 @@ import { show } from "./show.ts";
 /** A checked address: where to go, or where to listen. */
 export interface Endpoint {
   /** Canonical IP text (v4-mapped unfolded, zone kept), a lower-case host name, or "*". */
-  readonly host: string;
+  readonly hostname: string;
   /** 0 to 65535. */
   readonly port: number;
   /** The address, if the host is one. */
@@ -179,12 +179,12 @@ export function parseDest(dest: unknown, what: string, o: ParseDestOptions = {})
   if (host === "") throw refuse("host is empty");
   if (host === "*") {
     if (o.wildcard !== true) throw refuse('"*" is only an address to listen on');
-    return { host, port: checkPort(parts, what, o.zeroPort), ip: undefined };
+    return { hostname: host, port: checkPort(parts, what, o.zeroPort), ip: undefined };
   }
   const parsed = parseIp(host);
   if (parsed) {
     const ip = unmapIp(parsed);
-    return { host: formatIp(ip), port: checkPort(parts, what, o.zeroPort), ip };
+    return { hostname: formatIp(ip), port: checkPort(parts, what, o.zeroPort), ip };
   }
   if (host.includes("[") || host.includes("]")) {
     throw refuse("write an IPv6 host without brackets here");
@@ -194,7 +194,7 @@ export function parseDest(dest: unknown, what: string, o: ParseDestOptions = {})
   if (o.literal === true) {
     throw refuse(`host must be an IP address${o.wildcard === true ? ' or "*"' : ""}, not a name`);
   }
-  return { host: name, port: checkPort(parts, what, o.zeroPort), ip: undefined };
+  return { hostname: name, port: checkPort(parts, what, o.zeroPort), ip: undefined };
 }
 
 /**
@@ -209,16 +209,24 @@ export function addrKey(hostname: string, port: number): string {
 }
 
 /**
- * An address as messages show it.
+ * An address as text, as messages show it and as every `dest` and `route` takes it back.
  *
- * @param addr An address of Deno's or ours, or an {@linkcode Endpoint}.
- * @returns `1.2.3.4:80` or `[::1]:80`.
+ * @param addr An address of a pipe, or of Deno.
+ * @returns `1.2.3.4:80` or `[::1]:80` (RFC 3986, section 3.2.2).
+ *
+ * @example
+ * ```ts
+ * import { formatAddr } from "@p2pd/pipes";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(formatAddr({ hostname: "::1", port: 80 }), "[::1]:80");
+ * ```
  */
 export function formatAddr(
-  addr: { readonly hostname: string; readonly port: number } | Omit<Endpoint, "ip">,
+  addr: { readonly hostname: string; readonly port: number },
 ): string {
-  const host = "hostname" in addr ? addr.hostname : addr.host;
-  return host.includes(":") ? `[${host}]:${addr.port}` : `${host}:${addr.port}`;
+  const { hostname, port } = addr;
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
 /**

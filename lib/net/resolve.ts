@@ -72,7 +72,7 @@ function lookupFailed(ep: Endpoint, cause: unknown): PipeOpenError {
   const code = codeOf(cause);
   // Deno's node:dns hides NotCapable behind EPERM, which getaddrinfo itself never gives
   if (cause instanceof Deno.errors.NotCapable || code === "EPERM") {
-    const message = `Cannot resolve ${ep.host}: no network permission, run with --allow-net`;
+    const message = `Cannot resolve ${ep.hostname}: no network permission, run with --allow-net`;
     return new PipeOpenError(message, { phase: "permission", addr, cause });
   }
   const why = code === "ENOTFOUND"
@@ -80,7 +80,7 @@ function lookupFailed(ep: Endpoint, cause: unknown): PipeOpenError {
     : cause instanceof Error
     ? cause.message
     : "the look-up failed";
-  return new ResolveError(`Cannot resolve ${ep.host}: ${why}`, { addr, cause });
+  return new ResolveError(`Cannot resolve ${ep.hostname}: ${why}`, { addr, cause });
 }
 
 /** The addresses of an answer, unfolded, each once, in order. */
@@ -101,11 +101,13 @@ function ofFamily(ips: Ip[], ep: Endpoint, family: Family | undefined): Ip[] {
   if (wanted.length > 0) return wanted;
   const addr = formatAddr(ep);
   if (ips.length === 0) {
-    throw new ResolveError(`Cannot resolve ${ep.host}: the look-up gave no address`, { addr });
+    throw new ResolveError(`Cannot resolve ${ep.hostname}: the look-up gave no address`, { addr });
   }
   const others = ips.slice(0, 3).map(formatIp).join(", ") + (ips.length > 3 ? ", …" : "");
   const only = ep.ip ? `it is an ${ep.ip.family} address` : `only ${others}`;
-  throw new ResolveError(`Cannot resolve ${ep.host}: has no ${family} address, ${only}`, { addr });
+  throw new ResolveError(`Cannot resolve ${ep.hostname}: has no ${family} address, ${only}`, {
+    addr,
+  });
 }
 
 /**
@@ -128,16 +130,16 @@ export async function resolveEndpoint(ep: Endpoint, o: ResolveOptions): Promise<
   signal?.throwIfAborted();
   if (ep.ip) return ofFamily([ep.ip], ep, family);
   const addr = formatAddr(ep);
-  if (ep.host === "*") {
+  if (ep.hostname === "*") {
     throw new ResolveError("Cannot resolve *: it is an address to listen on, not a host", { addr });
   }
   let answer;
   try {
     const ms = timeout > MAX_DELAY ? Infinity : timeout;
-    answer = await deadline(ask(lookup, ep.host), ms, signal ? { signal } : {});
+    answer = await deadline(ask(lookup, ep.hostname), ms, signal ? { signal } : {});
   } catch (cause) {
     signal?.throwIfAborted();
-    const message = `Cannot resolve ${ep.host}: timed out after ${timeout} ms`;
+    const message = `Cannot resolve ${ep.hostname}: timed out after ${timeout} ms`;
     throw new ResolveError(message, { addr, cause });
   }
   if (answer.kind === "failed") throw lookupFailed(ep, answer.error);

@@ -37,8 +37,8 @@ export function compileFilter(sub: unknown, what: string): Filter {
   const match = "match" in sub ? sub.match : undefined;
   let peer: string | undefined;
   if (from !== undefined) {
-    const { host, port } = parseDest(from, `${what}.from`, { literal: true });
-    peer = addrKey(host, port);
+    const { hostname, port } = parseDest(from, `${what}.from`, { literal: true });
+    peer = addrKey(hostname, port);
   }
   const [matchKey, test] = compileMatch(match, `${what}.match`);
   return { key: peer === undefined ? matchKey : `${peer} ${matchKey}`, test, peer };

@@ -156,7 +156,7 @@ async function listen(
   const port = local?.port ?? 0;
   const v4: NetAddr = { transport: proto, hostname: "0.0.0.0", port };
   // "*" is one IPv6 socket that takes IPv4 as well, or IPv4 alone on a host without IPv6.
-  const at = local?.host === "*" ? [{ ...v4, hostname: "::" }, v4] : [from ?? v4];
+  const at = local?.hostname === "*" ? [{ ...v4, hostname: "::" }, v4] : [from ?? v4];
   return await within(Infinity, p.signal, async (signal) => {
     const errors: unknown[] = [];
     for (const addr of at) {

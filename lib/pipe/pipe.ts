@@ -279,8 +279,8 @@ export class ConnPipe extends PipeBase {
       throw new PipeStateError("Cannot send: this pipe has no peer of its own; name one as dest");
     }
     if (this.#dests !== undefined) return this.#dests.find(dest);
-    const { host, port } = parseDest(dest, "dest", { zeroPort: false });
-    const to = { transport: "tcp" as const, hostname: host, port };
+    const { hostname, port } = parseDest(dest, "dest", { zeroPort: false });
+    const to = { transport: "tcp" as const, hostname, port };
     if (this.remoteAddr === undefined || !isSame(this.remoteAddr, to)) {
       throw new PipeStateError(
         `Cannot send to ${formatAddr(to)}: this pipe is connected to ${formatAddr(this.#peer)}`,

@@ -263,20 +263,16 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
           "send(msg, from)",
       );
     }
-    const { host, port } = isAddr(dest)
-      ? { host: dest.hostname, port: dest.port }
-      : parseDest(dest, "dest", { literal: true, zeroPort: false });
-    const client = this.#byAddr.get(addrKey(host, port));
+    // What a message came from needs no parsing; anything else may be spelt in another way.
+    const known = isAddr(dest) ? this.#byAddr.get(addrKey(dest.hostname, dest.port)) : undefined;
+    if (known !== undefined) return known;
+    const exact = parseDest(dest, "dest", { literal: true, zeroPort: false });
+    const client = this.#byAddr.get(addrKey(exact.hostname, exact.port));
     if (client !== undefined) return client;
-    if (isAddr(dest)) {
-      const exact = parseDest(dest, "dest", { literal: true, zeroPort: false });
-      const found = this.#byAddr.get(addrKey(exact.host, exact.port));
-      if (found !== undefined) return found;
-    }
-    if (!this.isOpen) throw new PipeClosedError(`Cannot ${action}: the server is closed`);
-    throw new PipeClosedError(
-      `Cannot ${action}: ${formatAddr({ host, port })} is not connected (any more)`,
-    );
+    const why = this.isOpen
+      ? `${formatAddr(exact)} is not connected (any more)`
+      : "the server is closed";
+    throw new PipeClosedError(`Cannot ${action}: ${why}`);
   }
 }
 

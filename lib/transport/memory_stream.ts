@@ -88,6 +88,7 @@ class MemoryStream implements Transport {
   #closing: Promise<void> | undefined;
   #outputEnd: Promise<void> | undefined;
   #pulling = false;
+  #onPulled: (() => void) | undefined;
 
   constructor(localAddr: NetAddr, remoteAddr: NetAddr, input: Channel, output: Channel) {
     this.localAddr = localAddr;
@@ -109,6 +110,7 @@ class MemoryStream implements Transport {
       return "end";
     } finally {
       this.#pulling = false;
+      this.#onPulled?.();
     }
   }
 
@@ -142,6 +144,7 @@ class MemoryStream implements Transport {
     await this.#writes.drain();
     this.#shut("ended");
     await this.#writes.drain();
+    if (this.#pulling) await new Promise<void>((resolve) => this.#onPulled = resolve);
   }
 
   #shut(how: "ended" | "reset"): void {

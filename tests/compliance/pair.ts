@@ -137,6 +137,8 @@ export async function receive(from: Transport): Promise<[data: Uint8Array, from:
   return message;
 }
 
+const MIB = 1024 * 1024;
+
 /** A stream that takes no more, because nobody reads at the other end. */
 export interface Clogged {
   /** What was sent, the pending send included. */
@@ -148,8 +150,8 @@ export interface Clogged {
 /** Sends until a send stays pending, which has to happen: somebody would be reading without bound. */
 export async function clog(transport: Transport): Promise<Clogged> {
   const sent: Uint8Array[] = [];
-  for (let total = 0; total < 32 * 1024 * 1024; total += 256 * 1024) {
-    const data = new Uint8Array(256 * 1024).fill(sent.length);
+  for (let total = 0; total < 32 * MIB; total += MIB) {
+    const data = new Uint8Array(MIB).fill(sent.length);
     sent.push(data);
     const pending = transport.send(data);
     // Whoever waits for it comes later.

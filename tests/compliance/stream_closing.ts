@@ -22,9 +22,11 @@ export const streamClosing: readonly Obligation<StreamSubject>[] = [
     name: "close during a pull ends it without an error",
     async check(subject) {
       await using pair = await connected(subject);
-      const pulling = pair.own.pull(never);
+      let ended = false;
+      const pulling = pair.own.pull(never).finally(() => ended = true);
       await turns(2);
       await pair.own.close();
+      assert(ended, "close returned with a read still in progress");
       assertEquals(await pulling, "end");
       await assertClosed(pair.own);
       assertEquals(await pair.peer.pull(never), "end");

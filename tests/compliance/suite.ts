@@ -1,5 +1,6 @@
 import { deadline } from "@std/async";
-import { datagrams } from "./datagrams.ts";
+import { datagramClosing } from "./datagram_closing.ts";
+import { datagramData } from "./datagram_data.ts";
 import { streamClosing } from "./stream_closing.ts";
 import { streamData } from "./stream_data.ts";
 import { streamEnds } from "./stream_ends.ts";
@@ -22,8 +23,9 @@ export function complianceSuite(
   subject: StreamSubject | DatagramSubject,
   ignore = false,
 ): void {
-  if (subject.kind === "datagram") register(name, subject, datagrams, ignore);
-  else {
+  if (subject.kind === "datagram") {
+    register(name, subject, [...datagramData, ...datagramClosing], ignore);
+  } else {
     const all = [...streamOpening, ...streamData, ...streamEnds, ...streamClosing];
     register(name, subject, all, ignore);
   }

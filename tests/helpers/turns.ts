@@ -11,7 +11,7 @@ export async function turns(count: number): Promise<void> {
 }
 
 /** Whether a promise is settled after that many turns; what it settles to is the caller's. */
-export async function settles(promise: Promise<unknown>, within = 20): Promise<boolean> {
+export async function settles(promise: Promise<unknown>, within = 12): Promise<boolean> {
   let settled = false;
   const done = () => void (settled = true);
   promise.then(done, done);

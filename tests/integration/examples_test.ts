@@ -1,8 +1,8 @@
 /** Each example as its user runs it: a program of its own, with `--allow-net` and nothing more. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { getAvailablePort } from "@std/net";
-import { createSocket, type Socket } from "node:dgram";
-import { join, Output, portOf, Program, within } from "../lab/_helpers.ts";
+import { join, portOf, Program, within } from "../lab/_helpers.ts";
+import { Conn, Udp } from "../lab/_sockets.ts";
 
 const may = (name: "run" | "read") => Deno.permissions.querySync({ name }).state === "granted";
 /** Without these the tests are skipped: `deno task test` grants them. */
@@ -17,13 +17,14 @@ const hasIpv6 = (() => {
 })();
 /** The examples use the same UDP as this run of the tests. */
 const unstable = typeof Deno.listenDatagram === "function" ? ["--unstable-net"] : [];
+const encode = (text: string) => new TextEncoder().encode(text);
 const examples = new URL("../../examples/", import.meta.url);
 
 function start(name: string, ...args: readonly string[]): Program {
-  const path = new URL(`${name}.ts`, examples).pathname;
+  const url = new URL(`${name}.ts`, examples).href;
   const program = new Program(
     Deno.execPath(),
-    ["run", "--allow-net", "--quiet", ...unstable, path, ...args],
+    ["run", "--allow-net", "--quiet", ...unstable, url, ...args],
   );
   return program;
 }
@@ -48,89 +49,6 @@ async function fail(name: string, ...args: readonly string[]): Promise<[number, 
   const [out, err] = await Promise.all([program.stdout.text(), program.stderr.text()]);
   assertEquals(out, "");
   return [(await program.ended()).code, err.trimEnd().split("\n")];
-}
-
-const encode = (text: string) => new TextEncoder().encode(text);
-
-/** A TCP connection with the reader of the helpers. */
-class Conn implements Disposable {
-  readonly input: Output;
-  readonly #conn: Deno.TcpConn;
-  constructor(conn: Deno.TcpConn) {
-    this.#conn = conn;
-    this.input = new Output(conn.readable);
-  }
-  static async to(port: number, hostname = "127.0.0.1"): Promise<Conn> {
-    return new Conn(await Deno.connect({ hostname, port }));
-  }
-  async say(text: string): Promise<void> {
-    await this.#conn.write(encode(text));
-  }
-  async hear(length: number): Promise<string> {
-    const bytes = await within(this.input.bytes(length), `${length} bytes`);
-    return new TextDecoder().decode(bytes);
-  }
-  async endWrite(): Promise<void> {
-    await this.#conn.closeWrite();
-  }
-  [Symbol.dispose](): void {
-    try {
-      this.#conn.close();
-    } catch {
-      // The end of its input closed it.
-    }
-  }
-}
-
-interface Datagram {
-  readonly text: string;
-  readonly bytes: Uint8Array;
-  readonly from: { readonly address: string; readonly port: number };
-}
-
-/** A UDP socket that works without any flag. */
-class Udp implements AsyncDisposable {
-  readonly #socket: Socket;
-  readonly #received: Datagram[] = [];
-  #waiting: ((datagram: Datagram) => void) | undefined;
-
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.on("message", (bytes, from) => {
-      const datagram = { text: bytes.toString(), bytes: new Uint8Array(bytes), from };
-      if (this.#waiting === undefined) this.#received.push(datagram);
-      else this.#waiting(datagram);
-      this.#waiting = undefined;
-    });
-  }
-
-  static async open(hostname = "127.0.0.1"): Promise<Udp> {
-    const socket = createSocket(hostname.includes(":") ? "udp6" : "udp4");
-    await new Promise<void>((resolve) => socket.bind(0, hostname, resolve));
-    return new Udp(socket);
-  }
-
-  get port(): number {
-    return this.#socket.address().port;
-  }
-
-  async say(data: string | Uint8Array, port: number, hostname = "127.0.0.1"): Promise<void> {
-    await new Promise<void>((resolve, reject) =>
-      this.#socket.send(data, port, hostname, (error) => error ? reject(error) : resolve())
-    );
-  }
-
-  async hear(): Promise<Datagram> {
-    const next = this.#received.shift();
-    if (next !== undefined) return next;
-    const { promise, resolve } = Promise.withResolvers<Datagram>();
-    this.#waiting = resolve;
-    return await within(promise, "a datagram");
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await new Promise<void>((resolve) => this.#socket.close(resolve));
-  }
 }
 
 test("echo: serves itself", async () => {
@@ -235,18 +153,11 @@ for (
 
 test("relay: forwards in all four ways", async () => {
   const lines = await run("relay");
-  const ways = lines.filter((_, i) => i % 2 === 0).map((line) => line.replace(/127\S+/g, "ADDR"));
-  assertEquals(ways, [
-    "tcp://ADDR to tcp://ADDR",
-    "udp://ADDR to tcp://ADDR",
-    "tcp://ADDR to udp://ADDR",
-    "udp://ADDR to udp://ADDR",
-  ]);
-  assertEquals(lines.filter((_, i) => i % 2 === 1), [
-    '  sent "by tcp", got "by tcp"',
-    '  sent "by udp", got "by udp"',
-    '  sent "by tcp", got "by tcp"',
-    '  sent "by udp", got "by udp"',
+  assertEquals(lines.map((line) => line.replace(/127\.0\.0\.1:\d+/g, "ADDR")), [
+    'tcp://ADDR to tcp://ADDR: sent "hello", got "hello"',
+    'udp://ADDR to tcp://ADDR: sent "hello", got "hello"',
+    'tcp://ADDR to udp://ADDR: sent "hello", got "hello"',
+    'udp://ADDR to udp://ADDR: sent "hello", got "hello"',
   ]);
 });
 
@@ -274,7 +185,7 @@ test("relay TCP to TCP: the end of one side leaves the other one open", async ()
   using theirs = new Conn(await target.accept());
   await client.say("question");
   await client.endWrite();
-  assertEquals(new TextDecoder().decode(await theirs.input.rest()), "question");
+  assertEquals(await theirs.input.text(), "question");
 });
 
 test("relay TCP to TCP: a late answer after the end of the question", async () => {
@@ -292,7 +203,20 @@ test("relay TCP to TCP: a late answer after the end of the question", async () =
   assertEquals(got, "question".length);
   await conn.write(encode("late answer"));
   await conn.closeWrite();
-  assertEquals(new TextDecoder().decode(await client.input.rest()), "late answer");
+  assertEquals(await client.input.text(), "late answer");
+});
+
+test("relay TCP to TCP: a client that ends its side at once still gets what the target says", async () => {
+  using target = listen();
+  const [program, port] = await relay("127.0.0.1:0", `127.0.0.1:${target.addr.port}`);
+  await using _ = program;
+  using client = await Conn.to(port);
+  await client.endWrite();
+  using conn = await target.accept();
+  assertEquals(await within(conn.read(new Uint8Array(1)), "the end of the client's side"), null);
+  await conn.write(encode("greeting"));
+  await conn.closeWrite();
+  assertEquals(await client.input.text(), "greeting");
 });
 
 test("relay TCP to UDP: a reply under way after the client's end still arrives", async () => {
@@ -305,7 +229,7 @@ test("relay TCP to UDP: a reply under way after the client's end still arrives",
   const { text, from } = await target.hear();
   assertEquals(text, "question");
   await target.say("late answer", from.port);
-  assertEquals(new TextDecoder().decode(await client.input.rest()), "late answer");
+  assertEquals(await client.input.text(), "late answer");
 });
 
 test("relay UDP to TCP: a connection for each peer", async () => {

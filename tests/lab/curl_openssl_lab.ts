@@ -76,7 +76,7 @@ labTest(
       await Deno.writeFile(`${dir}/data`, DATA);
       await using sender = python(FILE_SENDER, `${dir}/data`);
       const port = await portOf(sender.stdout, /^port (\d+)/);
-      const example = new URL("../../examples/http_tunnel.ts", import.meta.url).pathname;
+      const example = new URL("../../examples/http_tunnel.ts", import.meta.url).href;
       await using tunnel = new Program(Deno.execPath(), [
         "run",
         "--quiet",

@@ -17,6 +17,9 @@ interface Cable {
   readonly there: string;
 }
 
+/** The other end uses the same UDP as this one. */
+const unstable = typeof Deno.listenDatagram === "function" ? ["--unstable-net"] : [];
+
 /** Names that nobody else has: an interface name has at most 15 characters. */
 let count = 0;
 function unique(): Cable {
@@ -55,10 +58,10 @@ async function withCable(test: (cable: Cable) => Promise<void>): Promise<void> {
 
 /** Our program at the other end of the cable. */
 function peer(cable: Cable, ...args: readonly string[]): Program {
-  const script = new URL("_link_local_peer.ts", import.meta.url).pathname;
+  const script = new URL("_link_local_peer.ts", import.meta.url).href;
   return new Program("ip", [
     ...["netns", "exec", cable.namespace, Deno.execPath(), "run", "--quiet", "--allow-net"],
-    ...["--unstable-net", script, ...args],
+    ...[...unstable, script, ...args],
   ]);
 }
 

@@ -1,7 +1,17 @@
 /** Python's sockets as peers: an echo in both directions, a reset, and a pattern of small writes. */
 import { PipeClosedError, pipeOpen, TCP, UDP } from "@p2pd/pipes";
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { labTest, noise, portOf, python, recvAll, sha256, within } from "./_helpers.ts";
+import {
+  labTest,
+  noise,
+  portOf,
+  python,
+  recvAll,
+  relayTo,
+  sha256,
+  until,
+  within,
+} from "./_helpers.ts";
 
 const DATA = noise(4 * 1024 * 1024);
 const HASH = sha256(DATA);
@@ -158,5 +168,16 @@ for (const host of ["127.0.0.1", "::1"]) {
     await assertRejects(() => within(recvAll(client), "the reset"), PipeClosedError);
     assertEquals((await client.closed).by, "reset");
     await assertRejects(() => client.send("anybody there?"), PipeClosedError);
+  });
+
+  test("their client resets behind our relay: their server's connection ends too", async () => {
+    await using server = python(TCP_ECHO_SERVER, host, "0");
+    const port = await portOf(server.stdout, /^port (\d+)/);
+    await using relay = await relayTo([host, port]);
+    await using client = python(RESETTING_CLIENT, "127.0.0.1", String(relay.localAddr.port));
+    await server.stdout.line(/^peer \d+$/);
+    await client.write("now\n");
+    await server.ended();
+    await until(() => relay.clients.size === 0, "the end of the relayed connection");
   });
 }

@@ -19,7 +19,7 @@ function seeded(seed: number): (n: number) => number {
 }
 
 function endpoint(host: string, port: number): ReturnType<typeof parseDest> {
-  return { host, port, ip: parseIp(host) };
+  return { hostname: host, port, ip: parseIp(host) };
 }
 
 /** The wrong call is refused with this class, and the message names argument and value. */
@@ -65,8 +65,8 @@ Deno.test("parseDest() gives hosts in canonical text", () => {
     ["日本。jp:80", "xn--wgv71a.jp"],
   ] as const;
   for (const [text, host] of examples) assertEquals(parseDest(text, "dest"), endpoint(host, 80));
-  assertEquals(parseDest(["::1", 80], "dest").host, "::1");
-  assertEquals(parseDest({ hostname: "fe80::1%4", port: 1 }, "dest").host, "fe80::1%4");
+  assertEquals(parseDest(["::1", 80], "dest").hostname, "::1");
+  assertEquals(parseDest({ hostname: "fe80::1%4", port: 1 }, "dest").hostname, "fe80::1%4");
 });
 
 Deno.test("parseDest() takes ports from 0 to 65535", () => {
@@ -195,7 +195,7 @@ Deno.test("parseDest() refuses what has not the form of an address", () => {
 
 Deno.test("parseDest() takes * only to listen", () => {
   for (const dest of ["*:80", ["*", 80], { hostname: "*", port: 80 }]) {
-    const any = { host: "*", port: 80, ip: undefined };
+    const any = { hostname: "*", port: 80, ip: undefined };
     assertEquals(parseDest(dest, "dest", { wildcard: true }), any);
     assertEquals(parseDest(dest, "dest", { wildcard: true, literal: true }), any);
     refused(dest, TypeError, "only an address to listen on", { literal: true });
@@ -251,9 +251,9 @@ Deno.test("parseDest() throws TypeError or RangeError only, whatever it is given
   for (let i = 0; i < 10_000; i++) {
     try {
       const o = { wildcard: flag(), literal: flag(), zeroPort: flag() };
-      const { host, port } = parseDest(form(), "dest", o);
+      const { hostname: host, port } = parseDest(form(), "dest", o);
       taken++;
-      assertEquals(parseDest([host, port], "dest", o).host, host); // canonical
+      assertEquals(parseDest([host, port], "dest", o).hostname, host); // canonical
     } catch (error) {
       assert(error instanceof TypeError || error instanceof RangeError, String(error));
     }

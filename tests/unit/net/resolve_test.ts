@@ -37,7 +37,7 @@ async function fails(o: Partial<ResolveOptions>, dest = "a.example:80"): Promise
   const error = await assertRejects(() => resolve(dest, o), ResolveError);
   assertEquals(error.phase, "resolve");
   assertEquals(error.addr, dest);
-  assertStringIncludes(error.message, `Cannot resolve ${parseDest(dest, "dest").host}: `);
+  assertStringIncludes(error.message, `Cannot resolve ${parseDest(dest, "dest").hostname}: `);
   return error;
 }
 

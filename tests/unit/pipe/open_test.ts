@@ -135,6 +135,13 @@ for (const proto of [TCP, UDP]) {
     assertEquals(error.phase, "bind");
   });
 
+  Deno.test(`open: conf.reuseAddr lets two pipes listen on one port (${proto})`, async () => {
+    const conf = { reuseAddr: true };
+    await using a = await pipeOpen(proto, { route: "127.0.0.1:0", conf });
+    await using b = await pipeOpen(proto, { route: a.localAddr, conf });
+    assertEquals(b.localAddr, a.localAddr);
+  });
+
   Deno.test(`open: an aborted signal (${proto})`, async () => {
     const reason = new Error("not now");
     const signal = AbortSignal.abort(reason);

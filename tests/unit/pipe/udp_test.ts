@@ -80,13 +80,6 @@ Deno.test("udp: broadcast only when conf says so", async () => {
   assert(error.message.includes("conf.broadcast"));
 });
 
-Deno.test("udp: reuseAddr lets two pipes share a port", async () => {
-  const conf = { reuseAddr: true };
-  await using a = await udpServer({ conf });
-  await using b = await pipeOpen(UDP, { route: a.localAddr, conf });
-  assertEquals(b.localAddr, a.localAddr);
-});
-
 Deno.test("udp: nobody reads: bounded by 2 MiB, the oldest dropped", async () => {
   await using server = await udpServer();
   await using client = await pipeOpen(UDP, { dest: server.localAddr });

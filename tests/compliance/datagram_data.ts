@@ -24,8 +24,8 @@ async function deadAddress({ driver, host }: DatagramSubject): Promise<NetAddr> 
   return socket.localAddr;
 }
 
-/** What every adapter for datagrams owes. */
-export const datagrams: readonly Obligation<DatagramSubject>[] = [
+/** Addresses, opening, and what goes through a datagram socket. */
+export const datagramData: readonly Obligation<DatagramSubject>[] = [
   {
     name: "addresses are plain frozen objects, and both ends agree on them",
     async check(subject) {
@@ -256,99 +256,28 @@ export const datagrams: readonly Obligation<DatagramSubject>[] = [
       await Promise.all([client.close(), server.close()]);
     },
   },
-  ...closing(),
+  {
+    name: "an address in use: a TransportError with the system's error as cause",
+    async check({ driver, host }) {
+      const socket = await bind(driver, udp(host));
+      const { fault, cause } = await failure(bind(driver, socket.localAddr));
+      await socket.close();
+      assertEquals(fault, "failed");
+      assert(cause instanceof Error, `cause: ${cause}`);
+      assert(/in ?use/i.test(`${cause.name} ${cause.message}`), `cause: ${cause}`);
+    },
+  },
+  {
+    name: "an aborted signal refuses to open, with its reason",
+    async check({ driver, host }) {
+      const reason = new Error("no more");
+      const aborted = options({}, AbortSignal.abort(reason));
+      const of = (call: Promise<unknown>) => call.then(() => "succeeded", (error) => error);
+      assertStrictEquals(await of(driver.listen(udp(host), aborted)), reason);
+      assertStrictEquals(
+        await of(driver.connect(udp(host, 9), undefined, aborted)),
+        reason,
+      );
+    },
+  },
 ];
-
-/** How a datagram socket ends. */
-function closing(): readonly Obligation<DatagramSubject>[] {
-  return [
-    {
-      name: "close and abort during a pull end it without an error",
-      async check({ driver, host }) {
-        for (const how of ["close", "abort"] as const) {
-          const socket = await bind(driver, udp(host));
-          const pulling = socket.pull(never);
-          await turns(1);
-          await socket[how]();
-          assertEquals(await pulling, "end");
-          assertEquals(await socket.pull(never), "end");
-          const late = await failure(socket.send(new Uint8Array(1), socket.localAddr));
-          assertEquals(late.fault, "closed");
-          await socket.close();
-        }
-      },
-    },
-    {
-      name: "close flushes what was sent",
-      async check(subject) {
-        await using pair = await sockets(subject);
-        const sends = Array.from(
-          { length: 20 },
-          (_, i) => pair.a.send(new Uint8Array([i]), pair.b.localAddr),
-        );
-        const closing = pair.a.close();
-        const got: number[] = [];
-        await pair.b.pull((data) => got.push(data[0] ?? -1) < 20);
-        await Promise.all([...sends, closing]);
-        assertEquals(got, sends.map((_, i) => i));
-      },
-    },
-    {
-      name: "abort settles sends in progress, and close after it resolves",
-      async check(subject) {
-        await using pair = await sockets(subject);
-        const sends = Array.from(
-          { length: 20 },
-          () => pair.a.send(new Uint8Array(1000), pair.b.localAddr),
-        );
-        pair.a.abort();
-        for (const result of await Promise.allSettled(sends)) {
-          if (result.status === "rejected") assertEquals(result.reason.fault, "closed");
-        }
-        await pair.a.close();
-      },
-    },
-    {
-      name: "close and abort are idempotent, in any mix, and the address can be bound again",
-      async check({ driver, host }) {
-        let at = udp(host);
-        const mixes = [["close", "close"], ["abort", "abort", "close"], ["close", "abort"], [
-          "abort",
-          "close",
-        ]] as const;
-        for (const mix of mixes) {
-          const socket = await bind(driver, at);
-          at = socket.localAddr;
-          const pulling = socket.pull(never);
-          await Promise.all(mix.map((how) => socket[how]()));
-          await socket.close();
-          assertEquals(await pulling, "end");
-        }
-      },
-    },
-    {
-      name: "an address in use: a TransportError with the system's error as cause",
-      async check({ driver, host }) {
-        const socket = await bind(driver, udp(host));
-        const { fault, cause } = await failure(bind(driver, socket.localAddr));
-        await socket.close();
-        assertEquals(fault, "failed");
-        assert(cause instanceof Error, `cause: ${cause}`);
-        assert(/in ?use/i.test(`${cause.name} ${cause.message}`), `cause: ${cause}`);
-      },
-    },
-    {
-      name: "an aborted signal refuses to open, with its reason",
-      async check({ driver, host }) {
-        const reason = new Error("no more");
-        const aborted = options({}, AbortSignal.abort(reason));
-        const of = (call: Promise<unknown>) => call.then(() => "succeeded", (error) => error);
-        assertStrictEquals(await of(driver.listen(udp(host), aborted)), reason);
-        assertStrictEquals(
-          await of(driver.connect(udp(host, 9), undefined, aborted)),
-          reason,
-        );
-      },
-    },
-  ];
-}

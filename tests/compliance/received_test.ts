@@ -1,0 +1,71 @@
+import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
+import { Buffer } from "node:buffer";
+import type { NetAddr } from "../../lib/pipe/types.ts";
+import { keep, LARGE } from "../../lib/transport/buffers.ts";
+import { Inbox } from "../../lib/transport/inbox.ts";
+
+const from: NetAddr = { transport: "udp", hostname: "127.0.0.1", port: 9 };
+
+Deno.test("kept data is apart from its source and from what was kept before", () => {
+  const source = new Uint8Array(100);
+  const kept = Array.from({ length: 3000 }, (_, i) => {
+    source.fill(i);
+    return keep(source.subarray(0, i % 101));
+  });
+  source.fill(0xee);
+  for (const [i, data] of kept.entries()) {
+    assertEquals(data, new Uint8Array(i % 101).fill(i));
+    assertEquals(data.byteOffset % 8, 0, "can be viewed as 64-bit numbers");
+  }
+});
+
+Deno.test("small messages share memory, large ones have their own", () => {
+  assertStrictEquals(keep(new Uint8Array(1)).buffer, keep(new Uint8Array(1)).buffer);
+  const large = keep(new Uint8Array(LARGE));
+  assertEquals(large.buffer.byteLength, LARGE);
+  assertEquals(keep(new Uint8Array(LARGE - 1)).length, LARGE - 1);
+});
+
+Deno.test("a Node Buffer is kept as a plain Uint8Array, copied at every size", () => {
+  for (const size of [0, 3, LARGE]) {
+    const buffer = Buffer.alloc(size, 1);
+    const kept = keep(buffer);
+    assertStrictEquals(Object.getPrototypeOf(kept), Uint8Array.prototype);
+    buffer.fill(2);
+    assertEquals(kept, new Uint8Array(size).fill(1));
+  }
+});
+
+Deno.test("a slab that was transferred away is replaced", () => {
+  const lost = keep(new Uint8Array([1, 2, 3])).buffer;
+  structuredClone(lost, { transfer: [lost as ArrayBuffer] });
+  const kept = keep(new Uint8Array([4, 5, 6]));
+  assertEquals(kept, new Uint8Array([4, 5, 6]));
+  assertNotStrictEquals(kept.buffer, lost);
+});
+
+Deno.test("an inbox hands over in order, and stops when told", () => {
+  const inbox = new Inbox(), got: number[] = [];
+  for (const n of [1, 2, 3]) inbox.push(new Uint8Array([n]), from);
+  const one = (data: Uint8Array) => got.push(data[0] ?? 0) > 3;
+  assertEquals(inbox.empty(one), false);
+  assertEquals(got, [1]);
+  assertEquals(inbox.empty((data) => got.push(data[0] ?? 0) > 0), true);
+  assertEquals(got, [1, 2, 3]);
+  inbox.push(new Uint8Array([4]), from);
+  inbox.clear();
+  assertEquals(inbox.empty(() => false), true);
+});
+
+Deno.test("an inbox holds 2 MiB, tiny datagrams counted as 64 bytes, and drops the oldest", () => {
+  for (const [size, fit] of [[65_536, 32], [0, 32_768], [100, 20_971]] as const) {
+    const inbox = new Inbox();
+    const data = new Uint8Array(size);
+    for (let i = 0; i < fit + 5; i++) inbox.push(data, { ...from, port: i });
+    const ports: number[] = [];
+    inbox.empty((_, { port }) => ports.push(port) > 0);
+    assertEquals(ports.length, fit);
+    assertEquals(ports[0], 5);
+    assert(ports.every((port, i) => port === i + 5));
+  }
+});

@@ -1,0 +1,72 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { NET_CONF } from "../../lib/pipe/conf.ts";
+import type { NetAddr } from "../../lib/pipe/types.ts";
+import { adoptSocket, type OpenSocket, selectDriver } from "../../lib/transport/select.ts";
+import { hasDenoUdp } from "../helpers/probes.ts";
+import { tcp } from "./pair.ts";
+
+async function nameFor(
+  role: "client" | "server",
+  from: NetAddr | undefined,
+  reuseAddr?: boolean,
+): Promise<string> {
+  return (await selectDriver("tcp", { role, from, reuseAddr })).name;
+}
+
+Deno.test("TCP is Deno's own, except for a client with a local address", async () => {
+  assertEquals(await nameFor("server", undefined), "Deno TCP");
+  assertEquals(await nameFor("server", tcp("127.0.0.1", 80)), "Deno TCP");
+  assertEquals(await nameFor("client", undefined), "Deno TCP");
+  assertEquals(await nameFor("client", tcp("0.0.0.0")), "Deno TCP");
+  assertEquals(await nameFor("client", tcp("::")), "Deno TCP");
+  assertEquals(await nameFor("client", tcp("127.0.0.1")), "node:net TCP");
+  assertEquals(await nameFor("client", tcp("0.0.0.0", 5000)), "node:net TCP");
+  assertEquals(await nameFor("client", tcp("2001:db8::1")), "node:net TCP");
+});
+
+Deno.test("node:net cannot use link-local addresses, so that Deno's TCP takes them", async () => {
+  assertEquals(await nameFor("client", tcp("fe80::1%eth0")), "Deno TCP");
+  assertEquals(await nameFor("client", tcp("169.254.1.1")), "node:net TCP");
+});
+
+Deno.test("a TCP server with reuseAddr needs node:net where --unstable-net is missing", async () => {
+  const expected = hasDenoUdp ? "Deno TCP" : "node:net TCP";
+  assertEquals(await nameFor("server", undefined, true), expected);
+  assertEquals(await nameFor("client", undefined, true), "Deno TCP");
+});
+
+Deno.test("UDP is Deno's own where the process has it", async () => {
+  for (const role of ["client", "server"] as const) {
+    const { name } = await selectDriver("udp", { role, from: undefined });
+    assertEquals(name, hasDenoUdp ? "Deno UDP" : "node:dgram UDP");
+  }
+});
+
+Deno.test("open sockets of all kinds are adopted", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const acceptor = await adoptSocket(listener, NET_CONF);
+  assert("accept" in acceptor);
+  const conn = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  const stream = await adoptSocket(conn, NET_CONF);
+  assert("kind" in stream);
+  assertEquals(stream.kind, "stream");
+  await Promise.all([stream.close(), acceptor.close()]);
+});
+
+Deno.test({
+  name: "an open datagram socket is adopted",
+  ignore: !hasDenoUdp,
+  async fn() {
+    const conn = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+    const socket = await adoptSocket(conn, NET_CONF);
+    assert("kind" in socket);
+    assertEquals(socket.kind, "datagram");
+    await socket.close();
+  },
+});
+
+Deno.test("what is no socket is refused by name", async () => {
+  // as a caller without types would
+  const wrong: OpenSocket = JSON.parse('{ "port": 80 }');
+  await assertRejects(() => adoptSocket(wrong, NET_CONF), TypeError, "sock: must be");
+});
