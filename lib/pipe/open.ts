@@ -4,6 +4,7 @@ import { resolveEndpoint } from "../net/resolve.ts";
 import { adoptSocket, selectDriver } from "../transport/select.ts";
 import type { Acceptor, Driver, Transport } from "../transport/transport.ts";
 import type { PipeBase } from "./base.ts";
+import { AllFailed, interleave, race } from "./happy_eyeballs.ts";
 import { openError, systemError } from "./open_error.ts";
 import { type Plan, plan } from "./options.ts";
 import { ConnPipe } from "./pipe.ts";
@@ -121,19 +122,18 @@ async function open(p: Plan): Promise<Transport | Acceptor> {
   if (dest === undefined) return await listen(p, driver, from);
   const addresses = await peers(p);
   // A datagram "connects" by remembering the address, so the first one is as good as any other.
-  const tried = proto === "udp" ? addresses.slice(0, 1) : addresses;
+  const tried = proto === "udp" ? addresses.slice(0, 1) : interleave(addresses);
   return await within(conf.conTimeout, signal, async (limit) => {
-    const errors: unknown[] = [];
-    for (const to of tried) {
-      try {
-        return await driver.connect(to, from, { conf, signal: limit });
-      } catch (error) {
-        if (signal?.aborted) throw signal.reason;
-        errors.push(error);
-        if (limit.aborted) break;
-      }
+    try {
+      return await race(tried, {
+        attempt: (to, ended) => driver.connect(to, from, { conf, signal: ended }),
+        discard: (late) => late.abort(),
+        signal: limit,
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error instanceof AllFailed ? openError(p, tried, error.errors) : error;
     }
-    throw openError(p, tried, errors);
   });
 }
 

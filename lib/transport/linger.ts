@@ -12,7 +12,9 @@ const timer = setTimeout;
 const TURNS = 50;
 
 /**
- * Waits until nothing arrives for a turn of the event loop.
+ * Waits until nothing has arrived for a turn of the event loop: what the system had received is read
+ * then. What is still on its way resets the connection all the same; no socket can do without that,
+ * unless it waits for the end of its peer.
  *
  * @param reads Starts reading if nobody does, and tells how many reads there were so far; undefined
  * when there is nothing more to wait for.

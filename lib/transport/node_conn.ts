@@ -80,7 +80,7 @@ export class SocketTransport implements Transport {
   #onData(chunk: Buffer): void {
     this.#reads++;
     // Nobody reads: the last bytes before a close.
-    if (!this.#reader.reading || chunk.length === 0) return;
+    if (!this.#reader.reading) return;
     if (!this.#reader.push(own(chunk), this.remoteAddr)) this.raw.pause();
   }
 

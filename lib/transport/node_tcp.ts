@@ -33,7 +33,8 @@ class ServerAcceptor implements Acceptor {
     this.#zone = zoneOf(localAddr.hostname);
     this.#queue = new AcceptQueue(conf.backlog);
     server.on("connection", (socket) => this.#onConnection(socket));
-    // A full file table and the like: node:net goes on accepting by itself.
+    // An error without a listener would end the process. (Deno 2.9 gives none for a full file table,
+    // after which a server of node:net accepts nothing more; one of Deno's own does.)
     server.on("error", () => {});
   }
 

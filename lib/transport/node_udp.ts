@@ -21,7 +21,7 @@ import type { Driver, DriverOptions, Sink, Transport } from "./transport.ts";
 import { WriteQueue } from "./write_queue.ts";
 
 /** A bound socket of node:dgram as a transport. */
-class SocketTransport implements Transport {
+class DgramTransport implements Transport {
   readonly kind = "datagram";
   readonly localAddr: NetAddr;
   readonly remoteAddr: NetAddr | undefined;
@@ -170,9 +170,9 @@ export const nodeUdp: Driver = {
     const at = from ?? unspecifiedFor(to);
     const socket = await open(at, options);
     const zone = zoneOf(from?.hostname) || zoneOf(to.hostname);
-    return new SocketTransport(socket, at, netAddr("udp", to.hostname, to.port, zone), zone);
+    return new DgramTransport(socket, at, netAddr("udp", to.hostname, to.port, zone), zone);
   },
   async listen(at, options) {
-    return new SocketTransport(await open(at, options), at, undefined, zoneOf(at.hostname));
+    return new DgramTransport(await open(at, options), at, undefined, zoneOf(at.hostname));
   },
 };

@@ -37,7 +37,8 @@ Deno.test("close cuts the wait for a full file table short", async () => {
   const acceptor = adoptListener(listener);
   const accepting = acceptor.accept();
   assertEquals(await settles(accepting, 3), false);
-  await acceptor.close();
+  const closing = acceptor.close();
+  assert(await settles(closing, 3), "close waited for the next try");
   assertEquals(await accepting, null);
   assertEquals(listener.closes, 1);
   assert(listener.accepts.length > 45, "it does not wait between the tries");
@@ -83,6 +84,32 @@ Deno.test("a read that ends after an abort is not handed up", async () => {
   transport.abort();
   late.resolve(3);
   assertEquals(await pulling, "end");
+});
+
+Deno.test("close ends the output, reads what is left, and a pull then is at its end", async () => {
+  const reading = Promise.withResolvers<number>(), last = Promise.withResolvers<number>();
+  const conn = new FakeConn({
+    reads: [() => 5, () => (reading.resolve(0), last.promise)],
+    writes: [() => 1],
+  });
+  const transport = adoptConn(conn);
+  await transport.send(new Uint8Array(1));
+  const closing = transport.close();
+  await reading.promise;
+  assertEquals(conn.ended, "output");
+  assertEquals(await transport.pull(() => true), "end");
+  assertEquals(await settles(closing, 5), false);
+  assertEquals(conn.ended, "closed");
+  last.reject(new Deno.errors.Interrupted("closed"));
+  await closing;
+});
+
+Deno.test("close waits no turn where nothing can be lost: nothing sent, or the input ended", async () => {
+  const silent = new FakeConn({});
+  void adoptConn(silent).close();
+  await Promise.resolve();
+  await Promise.resolve();
+  assertEquals(silent.ended, "closed");
 });
 
 Deno.test("read buffers grow with the traffic, and never share what they handed over", async () => {

@@ -18,6 +18,8 @@ export class FakeConn implements Deno.Conn {
   readonly written: number[] = [];
   readonly reads: Script<number | null>[];
   readonly writes: Script<number>[];
+  /** How far it was ended. */
+  ended: "not" | "output" | "closed" = "not";
   closes = 0;
 
   constructor(script: { reads?: Script<number | null>[]; writes?: Script<number>[] }) {
@@ -37,10 +39,12 @@ export class FakeConn implements Deno.Conn {
   }
 
   closeWrite(): Promise<void> {
+    this.ended = "output";
     return Promise.resolve();
   }
 
   close(): void {
+    this.ended = "closed";
     this.closes++;
   }
 

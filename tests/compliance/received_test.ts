@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import type { NetAddr } from "../../lib/pipe/types.ts";
 import { keep, LARGE } from "../../lib/transport/buffers.ts";
 import { Inbox } from "../../lib/transport/inbox.ts";
+import { inputQuiet } from "../../lib/transport/linger.ts";
 
 const from: NetAddr = { transport: "udp", hostname: "127.0.0.1", port: 9 };
 
@@ -68,4 +69,17 @@ Deno.test("an inbox holds 2 MiB, tiny datagrams counted as 64 bytes, and drops t
     assertEquals(ports[0], 5);
     assert(ports.every((port, i) => port === i + 5));
   }
+});
+
+Deno.test("the input is quiet when no read came for a turn, or when there is none any more", async () => {
+  const asked = async (answers: (number | undefined)[]) => {
+    let count = 0;
+    await inputQuiet(() => answers[count++]);
+    return count;
+  };
+  assertEquals(await asked([undefined, 1, 2]), 1);
+  assertEquals(await asked([0, 0, 0]), 2);
+  assertEquals(await asked([0, 1, 5, 5, 6]), 4);
+  assertEquals(await asked([0, 1, undefined, 2]), 3);
+  assertEquals(await asked(Array.from({ length: 100 }, (_, i) => i)), 51, "but not for ever");
 });

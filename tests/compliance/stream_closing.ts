@@ -70,6 +70,7 @@ export const streamClosing: readonly Obligation<StreamSubject>[] = [
     async check(subject) {
       for (const pulling of [false, true]) {
         await using pair = await connected(subject);
+        // No more than the system holds for a reader: what is still on its way later does reset.
         await pair.peer.send(new Uint8Array(50_000));
         const pieces = Array.from({ length: 30 }, (_, i) => new Uint8Array(60_000).fill(i));
         const sent = Promise.all(pieces.map((piece) => pair.own.send(piece)));

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { Transport } from "../../lib/transport/transport.ts";
 import { digestOf } from "../helpers/hash.ts";
 import { settles, turns } from "../helpers/turns.ts";
@@ -109,7 +109,8 @@ export const streamEnds: readonly Obligation<StreamSubject>[] = [
       const met = await queuedFailure;
       assertEquals(met.fault, "reset");
       const later = await failure(pair.own.send(new Uint8Array(1)));
-      assertEquals(later, met, "sends after a failure fail alike");
+      assertStrictEquals(later, met, "sends after a failure fail alike");
+      assertStrictEquals(await failure(endOutput(pair.own)), met);
       assertEquals((await failure(pair.own.pull(() => true))).fault, "reset");
     },
   },
