@@ -48,6 +48,7 @@ export type {
   LinkOptions,
   Message,
   MsgCb,
+  MsgId,
   NetAddr,
   Pipe,
   PipeOptions,

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import type { NetAddr } from "../pipe/types.ts";
-import { formatIp, type Ip, normalizeIp, parseIp, unmapIp } from "./ip.ts";
+import { formatIp, type Ip, parseIp, unmapIp } from "./ip.ts";
 import { show } from "./show.ts";
 
 /** A checked address: where to go, or where to listen. */
@@ -227,18 +226,4 @@ export function formatAddr(
 ): string {
   const { hostname, port } = addr;
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
-}
-
-/**
- * Whether two addresses are the same, however they are written: `::1` is `0:0:0:0:0:0:0:1`.
- *
- * @param a One address.
- * @param b The other.
- * @returns True if transport, host and port are the same.
- */
-export function sameAddr(a: NetAddr, b: NetAddr): boolean {
-  if (a.port !== b.port || a.transport !== b.transport) return false;
-  if (a.hostname === b.hostname) return true;
-  const host = (text: string) => normalizeIp(text) ?? text.toLowerCase();
-  return host(a.hostname) === host(b.hostname);
 }

@@ -6,7 +6,7 @@ import { compileFilter, type Filter, passes, SUB_ALL } from "./filter.ts";
 import type { Envelope } from "./flow.ts";
 import type { Handler } from "./handlers.ts";
 import { Link, type LinkEnd } from "./link.ts";
-import { type Kind, Mailbox } from "./mailbox.ts";
+import { type Hand, type Kind, Mailbox } from "./mailbox.ts";
 import { readableOf, writableOf } from "./streams.ts";
 import { HandlerSubscription, QueueSubscription, SubscriptionIndex } from "./subscription.ts";
 import { Tally } from "./tally.ts";
@@ -96,6 +96,8 @@ export abstract class PipeBase implements Pipe, LinkEnd {
   /** Somebody reads by `recv`, a loop or a queue. */
   protected abstract noteReader(): void;
   abstract unlinked(): void;
+  /** There is a handler or link more. */
+  protected abstract consumerAdded(): void;
 
   get stats(): PipeStats {
     return this.tally.snapshot();
@@ -133,23 +135,25 @@ export abstract class PipeBase implements Pipe, LinkEnd {
 
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
     let inbox: Mailbox | undefined;
+    let hand: Hand | undefined;
     let over = false;
     return {
       next: () => {
         if (over) return Promise.resolve({ done: true, value: undefined });
-        if (inbox === undefined) {
+        if (inbox === undefined || hand === undefined) {
           this.noteReader();
           inbox = this.inbox;
+          hand = inbox.hand();
           this.loops++;
         }
-        return inbox.next();
+        return inbox.next(hand);
       },
       return: () => {
-        if (inbox !== undefined && !over) {
+        if (inbox !== undefined && hand !== undefined && !over) {
           this.loops--;
-          inbox.letGo();
+          inbox.leave(hand);
           // What is left was given to the other consumers as well.
-          if (this.loops === 0 && this.consumed) inbox.drain();
+          if (this.loops === 0 && this.consumed) inbox.extract();
         }
         over = true;
         return Promise.resolve({ done: true, value: undefined });
@@ -215,6 +219,7 @@ export abstract class PipeBase implements Pipe, LinkEnd {
       throw new TypeError(`pipe: a pipe of this library is needed, got ${show(pipe)}`);
     }
     if (pipe === this) throw new PipeStateError("Cannot link: a pipe cannot feed itself");
+    const { end } = checkLinkOptions(options);
     for (const link of this.links) if (link.target === pipe) return this;
     if (!this.isOpen || !pipe.isOpen) {
       throw new PipeStateError(`Cannot link: the ${this.isOpen ? "target" : "pipe"} is closed`);
@@ -226,11 +231,12 @@ export abstract class PipeBase implements Pipe, LinkEnd {
       );
     }
     const held = this.takeHeld();
-    const link = new Link(this, pipe, options.end);
+    const link = Link.between(this, pipe, end);
     for (const envelope of held) link.offer(envelope);
-    const end = this.#inputEnd;
+    this.consumerAdded();
+    const inputEnd = this.#inputEnd;
     // A moment later, when the link back has been made too and tells that the end is to be passed on.
-    if (end !== undefined) queueMicrotask(() => link.sourceEnded(end.error));
+    if (inputEnd !== undefined) queueMicrotask(() => link.sourceEnded(inputEnd.error));
     return this;
   }
 
@@ -276,17 +282,17 @@ export abstract class PipeBase implements Pipe, LinkEnd {
     return this.handlers.length > 0 || this.subs.size > 0 || this.links.size > 0;
   }
 
-  /** Takes out of the inbox what a filter matches; nothing while a loop reads it. */
+  /**
+   * Takes out of the inbox what a filter matches; nothing while a loop reads it. What is left can still
+   * be read, but holds the pipe up no more: now there is a consumer, and this is not for it.
+   */
   protected takeFromInbox(filter?: Filter): Envelope[] {
     if (this.#inbox === undefined || this.#inbox.size === 0 || this.loops > 0) return [];
-    const held = this.#inbox.drain();
-    if (filter === undefined) return held;
-    const taken: Envelope[] = [];
-    for (const envelope of held) {
-      if (this.#passes(filter, envelope)) taken.push(envelope);
-      else this.#inbox.push(envelope);
-    }
-    return taken;
+    return this.#inbox.extract((envelope) => {
+      if (filter === undefined || this.#passes(filter, envelope)) return true;
+      envelope.flow.excuse(envelope);
+      return false;
+    });
   }
 
   /** No more will be received: readers get what is held, then null or the error. */
@@ -348,4 +354,15 @@ export abstract class PipeBase implements Pipe, LinkEnd {
       return false;
     }
   }
+}
+
+function checkLinkOptions(options: unknown): LinkOptions {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`options: { end? } is needed, got ${show(options)}`);
+  }
+  const { end }: { end?: unknown } = options;
+  if (end !== undefined && typeof end !== "boolean") {
+    throw new TypeError(`options.end: true or false is needed, got ${show(end)}`);
+  }
+  return options;
 }

@@ -1,4 +1,4 @@
-import type { ErrorCb } from "./types.ts";
+import type { ErrorCb, MsgId, WaitOptions } from "./types.ts";
 import { show } from "../net/show.ts";
 
 /** Every timeout, limit and socket option of a pipe. Times are milliseconds. */
@@ -22,8 +22,31 @@ export interface NetConf {
    * (Datagram queues hold 2 MiB, counted in the same way.) @default {65536}
    */
   readerLimit: number;
+  /** Connections of a TCP server at a time; the next is turned away and counted. 0: any. @default {0} */
+  maxClients: number;
   /** Connections a TCP server holds for `accept` while nothing else consumes them. @default {1024} */
   backlog: number;
+  /**
+   * Closes a connection or datagram pipe on which no message came or went for so long; noticed up to a
+   * quarter later. A `send` that waits for its peer is no message yet. 0: never. @default {0}
+   */
+  idleTimeout: number;
+  /**
+   * What `close` does with what `send` was given and the peer has not taken: null waits for it; 0 drops
+   * it and resets a TCP connection; a number waits at most so long, then does the same. @default {null}
+   */
+  linger: number | null;
+  /**
+   * Requires unique messages: one that its sender has sent before is dropped and counted in
+   * `stats.duplicates`. A function takes the id from the message instead of comparing it whole. For
+   * datagrams; a byte stream has no messages (see `framing`). @default {false}
+   */
+  enableMsgIds: boolean | MsgId;
+  /**
+   * How many messages of each peer `enableMsgIds` remembers; fewer where they and the other peers'
+   * would take more than 4 MiB. @default {1000}
+   */
+  maxMsgIds: number;
   /** How often `request` sends again on silence; datagrams only. @default {2} */
   sendRetry: number;
   /** Lets several sockets listen on one port (TCP: SO_REUSEPORT, UDP: SO_REUSEADDR). @default {false} */
@@ -53,7 +76,12 @@ export const NET_CONF: Readonly<NetConf> = Object.freeze({
   recvTimeout: 2000,
   maxQsize: 0,
   readerLimit: 65536,
+  maxClients: 0,
   backlog: 1024,
+  idleTimeout: 0,
+  linger: null,
+  enableMsgIds: false,
+  maxMsgIds: 1000,
   sendRetry: 2,
   reuseAddr: false,
   broadcast: false,
@@ -101,13 +129,47 @@ export const checkFunction: Check = (value, what) => {
   }
 };
 
+/** The options of a call that waits. */
+export function checkWait(options: unknown): WaitOptions {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`options: { timeout?, signal? } is needed, got ${show(options)}`);
+  }
+  for (const key of Object.keys(options)) {
+    if (key !== "timeout" && key !== "signal") {
+      throw new TypeError(`options: there is no ${show(key)}, only timeout and signal`);
+    }
+  }
+  const { timeout, signal }: { timeout?: unknown; signal?: unknown } = options;
+  if (timeout !== undefined) checkMs(timeout, "timeout");
+  checkSignal(signal);
+  return options;
+}
+
+/** An AbortSignal, or none. */
+export function checkSignal(signal: unknown): asserts signal is AbortSignal | undefined {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`signal: an AbortSignal is needed, got ${show(signal)}`);
+  }
+}
+
 const CHECKS: { readonly [K in keyof NetConf]: Check } = {
   dnsTimeout: checkMs,
   conTimeout: checkMs,
   recvTimeout: checkMs,
   maxQsize: checkCount,
   readerLimit: count(1),
+  maxClients: checkCount,
   backlog: count(1),
+  idleTimeout: checkMs,
+  linger: (value, what) => {
+    if (value !== null) checkMs(value, what);
+  },
+  enableMsgIds: (value, what) => {
+    if (typeof value !== "boolean" && typeof value !== "function") {
+      throw new TypeError(`${what}: true, false or a function is needed, got ${show(value)}`);
+    }
+  },
+  maxMsgIds: count(1),
   sendRetry: checkCount,
   reuseAddr: flag,
   broadcast: flag,

@@ -1,9 +1,12 @@
 import { PipeStateError } from "../errors.ts";
 import { addrKey, formatAddr, parseDest } from "../net/address.ts";
-import { formatIp, type Ip, isBroadcast } from "../net/ip.ts";
+import { formatIp, type Ip } from "../net/ip.ts";
 import { resolveEndpoint } from "../net/resolve.ts";
 import type { NetConf } from "./conf.ts";
 import type { Dest, Family, NetAddr } from "./types.ts";
+
+/** Those that every host has: of the link, and of loopback. */
+const BROADCAST: readonly string[] = ["255.255.255.255", "127.255.255.255"];
 
 /** Enough for every peer of most servers, and no more memory than that for the others. */
 const MOST = 4096;
@@ -42,6 +45,8 @@ export class DestBook {
   #check(ip: Ip | undefined, port: number): NetAddr {
     if (ip === undefined) throw new PipeStateError("Cannot send: the name has no address");
     const addr: NetAddr = Object.freeze({ transport: "udp", hostname: formatIp(ip), port });
+    const refusal = this.refusal(addr);
+    if (refusal !== undefined) throw refusal;
     const local = this.#local.hostname;
     if (ip.family === "IPv6" && !local.includes(":")) {
       throw new PipeStateError(
@@ -53,12 +58,15 @@ export class DestBook {
         `Cannot send: ${formatAddr(addr)} is an IPv4 address, and this pipe is bound to ${local}`,
       );
     }
-    if (isBroadcast(ip) && !this.#conf.broadcast) {
-      throw new PipeStateError(
-        `Cannot send: ${formatAddr(addr)} is a broadcast address; set conf.broadcast to allow it`,
-      );
-    }
     return addr;
+  }
+
+  /** Why an address must not be sent to, if it must not. */
+  refusal(addr: NetAddr): Error | undefined {
+    if (this.#conf.broadcast || !BROADCAST.includes(addr.hostname)) return undefined;
+    return new PipeStateError(
+      `Cannot send: ${formatAddr(addr)} is a broadcast address; set conf.broadcast to allow it`,
+    );
   }
 }
 
@@ -66,6 +74,6 @@ export class DestBook {
 function keyOf(dest: Dest): string | undefined {
   if (typeof dest === "string") return `text ${dest}`;
   if (typeof dest !== "object" || dest === null) return undefined;
-  const [host, port] = "hostname" in dest ? [dest.hostname, dest.port] : dest;
+  const [host, port]: readonly unknown[] = "length" in dest ? dest : [dest.hostname, dest.port];
   return typeof host === "string" && typeof port === "number" ? addrKey(host, port) : undefined;
 }

@@ -1,5 +1,5 @@
 import type { PipeBase } from "./base.ts";
-import type { Envelope, Flow } from "./flow.ts";
+import { envelop, type Envelope, type Flow } from "./flow.ts";
 import type { HandlerRunner } from "./handlers.ts";
 import { isSame } from "./peer.ts";
 import type { Requests } from "./request.ts";
@@ -12,6 +12,8 @@ export interface Source extends PipeBase {
   readonly requests: Requests;
   /** Whether somebody reads this very connection, rather than its server. */
   readonly hasOwner: boolean;
+  /** Whether this side has ended it. */
+  readonly stopped: boolean;
 }
 
 /** The server of an accepted pipe, as far as its messages go. */
@@ -32,11 +34,6 @@ export class Dispatcher {
     this.#runner = runner;
   }
 
-  /** Whether messages go anywhere but to an inbox, on the server included. */
-  get consumed(): boolean {
-    return this.#pipe.handlers.length > 0 || this.#queuedOrLinked;
-  }
-
   /** Whose inbox keeps what nobody consumes. */
   get reader(): PipeBase {
     const server = this.#server;
@@ -50,14 +47,15 @@ export class Dispatcher {
     let taken = handled;
     let envelope: Envelope | undefined;
     if (pipe.requests.size > 0 || this.#queuedOrLinked) {
-      envelope = { data, from, flow };
+      envelope = envelop(data, from, flow);
       if (this.#offer(envelope)) taken = true;
     }
     const reader = this.#server === undefined ? pipe : this.reader;
     if (!taken || reader.loops > 0 || reader.inboxWaiting > 0) {
-      reader.inbox.push(envelope ?? { data, from, flow });
+      reader.inbox.push(envelope ?? envelop(data, from, flow));
     }
-    if (handled) this.#runner.run(data, from);
+    // A filter may have closed the pipe.
+    if (handled && !pipe.stopped) this.#runner.run(data, from);
   }
 
   get #queuedOrLinked(): boolean {
@@ -72,9 +70,11 @@ export class Dispatcher {
     const pipe = this.#pipe, server = this.#server;
     let taken = this.#queuedOrLinked;
     for (const { filter, reply, to } of pipe.requests) {
-      if (!isSame(to, from) || !matches(filter, data, from, this.#report)) continue;
+      if (reply.pushed > 0 || !isSame(to, from)) continue;
+      if (!matches(filter, data, from, this.#report)) continue;
       reply.push([data, from]);
       taken = true;
+      break; // a reply answers one request, the one that waits longest
     }
     if (pipe.subs.size > 0) pipe.subs.offer(envelope, this.#report);
     for (const link of pipe.links) link.offer(envelope);

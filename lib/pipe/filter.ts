@@ -1,5 +1,6 @@
 import { addrKey, parseDest } from "../net/address.ts";
 import { show } from "../net/show.ts";
+import { byteString } from "./bytes.ts";
 import type { NetAddr, Sub } from "./types.ts";
 
 /** Everything: the subscription that every pipe has from the start. */
@@ -94,15 +95,6 @@ function compileMatch(match: unknown, what: string): [key: string, test: Test | 
 function compileBytes(needle: Uint8Array): [key: string, test: Test] {
   const find = finder(needle);
   return [`bytes ${byteString(needle)}`, (data) => find(data) >= 0];
-}
-
-/** Each byte as the character of that code, which TextDecoder's "latin1" is not. */
-function byteString(data: Uint8Array): string {
-  let text = "";
-  for (let i = 0; i < data.length; i += 8192) { // the stack holds no more arguments
-    text += String.fromCharCode(...data.subarray(i, i + 8192));
-  }
-  return text;
 }
 
 /** Knuth-Morris-Pratt: linear in the data whatever the needle, so nobody can send a slow message. */

@@ -1,3 +1,4 @@
+import { messageSize } from "./bounds.ts";
 import type { Tally } from "./tally.ts";
 import type { NetAddr, Pipe } from "./types.ts";
 
@@ -6,14 +7,13 @@ export interface Envelope {
   readonly data: Uint8Array;
   readonly from: NetAddr;
   readonly flow: Flow;
+  /** What it counts; fixed, since a receiver may detach its bytes. */
+  readonly size: number;
 }
 
-/** A tiny message costs its bookkeeping, so that a flood of them is bounded too. */
-const LEAST_SIZE = 64;
-
-/** What a message counts against `readerLimit` and the datagram bound. */
-export function messageSize(data: Uint8Array): number {
-  return Math.max(LEAST_SIZE, data.length);
+/** Puts a message into an envelope. */
+export function envelop(data: Uint8Array, from: NetAddr, flow: Flow): Envelope {
+  return { data, from, flow, size: messageSize(data) };
 }
 
 /**
@@ -27,6 +27,8 @@ export class Flow {
   #messages = 0;
   /** Unread messages, running handlers, sends of links, and the message a reader has in hand. */
   #holds = 0;
+  /** Made when needed: most flows never excuse anything. */
+  #excused: WeakSet<Envelope> | undefined;
   #resume: (() => void) | undefined;
   readonly #maxBytes: number;
   readonly #maxMessages: number;
@@ -60,7 +62,7 @@ export class Flow {
 
   /** An envelope starts to wait in a queue. */
   enter(envelope: Envelope): void {
-    this.#bytes += messageSize(envelope.data);
+    this.#bytes += envelope.size;
     this.#messages++;
     this.#tally.queued(1);
     this.#holds++;
@@ -68,11 +70,20 @@ export class Flow {
 
   /** An envelope leaves a queue. */
   leave(envelope: Envelope): void {
-    this.#bytes -= messageSize(envelope.data);
+    if (this.#excused?.delete(envelope)) return;
+    this.#bytes -= envelope.size;
     this.#messages--;
     this.#tally.queued(-1);
     if (this.#resume !== undefined && this.open) this.wake();
     this.release();
+  }
+
+  /** An envelope stays in a queue that nobody need read any more: it holds nothing up. */
+  excuse(envelope: Envelope): void {
+    if (this.#excused?.has(envelope)) return;
+    this.leave(envelope);
+    this.#excused ??= new WeakSet();
+    this.#excused.add(envelope);
   }
 
   /** Something is being done with a message. */

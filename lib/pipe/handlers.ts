@@ -1,6 +1,7 @@
 import type { NetConf } from "./conf.ts";
-import { type Envelope, type Flow, messageSize } from "./flow.ts";
-import { DATAGRAM_BOUND, envelopeQueue, type Kind } from "./mailbox.ts";
+import { DATAGRAM_BOUND, messageSize } from "./bounds.ts";
+import { envelop, type Envelope, type Flow } from "./flow.ts";
+import { envelopeQueue, type Kind } from "./mailbox.ts";
 import { type Filter, passes } from "./filter.ts";
 import type { MessageQueue } from "./queue.ts";
 import type { MsgCb, NetAddr, Pipe } from "./types.ts";
@@ -19,6 +20,8 @@ export interface RunnerHost {
   readonly kind: Kind;
   readonly conf: Readonly<NetConf>;
   readonly flow: Flow;
+  /** Whether this side has ended the pipe: nothing is handled any more. */
+  readonly stopped: boolean;
   /** The handlers as of now. */
   readonly handlers: readonly Handler[];
   report(error: unknown): void;
@@ -43,7 +46,7 @@ export class HandlerRunner {
 
   /** Hands a message that just arrived to all handlers, now or when it is its turn. */
   run(data: Uint8Array, from: NetAddr): void {
-    if (this.#full) this.#wait({ data, from, flow: this.#host.flow });
+    if (this.#full) this.#wait(envelop(data, from, this.#host.flow));
     else this.#start(data, from);
   }
 
@@ -102,6 +105,7 @@ export class HandlerRunner {
     let pending: Promise<unknown> | undefined;
     for (const { cb, filter } of handlers) {
       let result: unknown;
+      if (this.#host.stopped) break;
       try {
         if (filter !== undefined && !passes(filter, data, from)) continue;
         result = cb(data, from, pipe);

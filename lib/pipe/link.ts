@@ -30,24 +30,35 @@ export interface LinkEnd {
 export class Link {
   readonly source: LinkEnd;
   readonly target: LinkEnd;
-  readonly #end: boolean | undefined;
+  #end: boolean | undefined;
   #pair: Link | undefined;
   #queue: MessageQueue<Envelope> | undefined;
   /** What the message being sent counts for. */
   #sending: Flow | undefined;
   #whenFlushed: (() => void)[] = [];
+  /** The owner has removed it, and it is still sending what it had taken over. */
+  #isCut = false;
 
-  constructor(source: LinkEnd, target: LinkEnd, end: boolean | undefined) {
+  private constructor(source: LinkEnd, target: LinkEnd) {
     this.source = source;
     this.target = target;
-    this.#end = end;
-    source.links.add(this);
-    target.incoming.add(this);
+  }
+
+  /** Links two pipes: by a new link, or by one that was cut and is still sending, to keep the order. */
+  static between(source: LinkEnd, target: LinkEnd, end: boolean | undefined): Link {
+    let link: Link | undefined;
+    for (const old of target.incoming) if (old.source === source) link = old;
+    link ??= new Link(source, target);
+    link.#isCut = false;
+    link.#end = end;
+    source.links.add(link);
+    target.incoming.add(link);
     for (const back of target.links) {
       if (back.target !== source) continue;
-      this.#pair = back;
-      back.#pair = this;
+      link.#pair = back;
+      back.#pair = link;
     }
+    return link;
   }
 
   /** Whether the end of the source is passed on to the target, and a failure of either to the other. */
@@ -73,7 +84,10 @@ export class Link {
     if (this.#pair !== undefined) this.#pair.#pair = undefined;
     this.#pair = undefined;
     this.source.links.delete(this);
-    this.#afterFlush(() => this.#remove());
+    this.#isCut = true;
+    this.#afterFlush(() => {
+      if (this.#isCut) this.#remove();
+    });
   }
 
   /** The source has ended: in good order, or by an error. */
@@ -120,7 +134,10 @@ export class Link {
 
   readonly #failed = (error: unknown): void => {
     // A target that closes is no fault of the link; its end is dealt with where it is noticed.
-    if (!(error instanceof PipeClosedError)) this.source.report(error);
+    const gone = error instanceof PipeClosedError;
+    if (!gone) this.source.report(error);
+    // One datagram that could not be sent is one datagram lost.
+    if (!gone && this.target.kind === "datagram") return this.#sent();
     this.#discard();
     this.#remove();
     this.#sent();

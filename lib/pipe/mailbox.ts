@@ -1,11 +1,10 @@
 import type { NetConf } from "./conf.ts";
-import { checkMs } from "./conf.ts";
-import { type Envelope, type Flow, messageSize } from "./flow.ts";
+import { checkWait } from "./conf.ts";
+import { DATAGRAM_BOUND } from "./bounds.ts";
+import type { Envelope, Flow } from "./flow.ts";
 import { MessageQueue } from "./queue.ts";
 import type { Message, WaitOptions } from "./types.ts";
-
-/** Bytes that a queue of datagrams holds before it drops the oldest. */
-export const DATAGRAM_BOUND = 2 * 1024 * 1024;
+import type { Place } from "./waiting.ts";
 
 /** Whether a source can be made to wait. */
 export type Kind = "stream" | "datagram";
@@ -24,12 +23,44 @@ export function envelopeQueue(
     : { maxItems: conf.maxQsize, maxBytes: DATAGRAM_BOUND, overflow: "drop-oldest" as const };
   return new MessageQueue<Envelope>({
     ...bounds,
-    sizeOf: (envelope) => messageSize(envelope.data),
+    sizeOf: (envelope) => envelope.size,
     onEnter: (envelope) => envelope.flow.enter(envelope),
     onLeave: (envelope) => envelope.flow.leave(envelope),
     onDrop,
     keepTimer: true,
   });
+}
+
+/** One loop over a mailbox: what it has taken last, and the place where it waits. */
+export class Hand implements Place {
+  cancel?: () => void;
+  #flow: Flow | undefined;
+  readonly #tracks: boolean;
+
+  constructor(tracks: boolean) {
+    this.#tracks = tracks;
+  }
+
+  /** Holds on to the message's flow, instead of the one before. */
+  take({ flow }: Envelope): void {
+    if (!this.#tracks) return;
+    flow.hold();
+    this.letGo();
+    this.#flow = flow;
+  }
+
+  /** It is done with what it took last. */
+  letGo(): void {
+    const flow = this.#flow;
+    this.#flow = undefined;
+    flow?.release();
+  }
+
+  /** The message as the result of a step of the loop. Made once for each loop, not for each step. */
+  readonly result = (envelope: Envelope): IteratorResult<Message, undefined> => {
+    this.take(envelope);
+    return { done: false, value: [envelope.data, envelope.from] };
+  };
 }
 
 const ENDED: IteratorResult<Message, undefined> = Object.freeze({ done: true, value: undefined });
@@ -45,12 +76,14 @@ export class Mailbox {
   readonly #queue: MessageQueue<Envelope>;
   readonly #defaultTimeout: number;
   readonly #tracks: boolean;
-  #inHand: Flow | undefined;
+  /** The hand of those who call `recv`: one conversation, not several. */
+  readonly #hand: Hand;
 
   constructor(kind: Kind, conf: Readonly<NetConf>, tracks: boolean, onDrop: () => void) {
     this.#queue = envelopeQueue(kind, conf, onDrop);
     this.#defaultTimeout = conf.recvTimeout;
     this.#tracks = tracks;
+    this.#hand = new Hand(tracks);
   }
 
   /** Messages waiting to be read. */
@@ -73,11 +106,14 @@ export class Mailbox {
     this.#queue.push(envelope);
   }
 
-  /** Takes everything out. */
-  drain(): Envelope[] {
-    const all: Envelope[] = [];
-    for (let e = this.#queue.tryTake(); e !== undefined; e = this.#queue.tryTake()) all.push(e);
-    return all;
+  /** Takes out what is wanted; everything by default. */
+  extract(wanted: (envelope: Envelope) => boolean = () => true): Envelope[] {
+    return this.#queue.extract(wanted);
+  }
+
+  /** Takes back a message that another consumer did not begin with, also when no more will come. */
+  restore(envelope: Envelope): void {
+    this.#queue.restore(envelope);
   }
 
   /** Waits for the next message's bytes. */
@@ -90,17 +126,21 @@ export class Mailbox {
     return this.#pull<Message | null>(this.#message, null, options);
   }
 
-  /** A step of a loop: waits for ever. */
-  next(): Promise<IteratorResult<Message, undefined>> {
-    this.letGo();
-    return this.#queue.pull(this.#result, ENDED, Infinity);
+  /** For a loop over it. */
+  hand(): Hand {
+    return new Hand(this.#tracks);
   }
 
-  /** The reader is done with what it took last. */
-  letGo(): void {
-    const flow = this.#inHand;
-    this.#inHand = undefined;
-    flow?.release();
+  /** A step of a loop: waits for ever. */
+  next(hand: Hand): Promise<IteratorResult<Message, undefined>> {
+    hand.letGo();
+    return this.#queue.pull(hand.result, ENDED, Infinity, undefined, hand);
+  }
+
+  /** A loop is left: what it has in hand is done, and what it waits for is for others. */
+  leave(hand: Hand): void {
+    hand.letGo();
+    hand.cancel?.();
   }
 
   /** No more will come. What is held can still be read. */
@@ -112,41 +152,27 @@ export class Mailbox {
   discard(error?: unknown): void {
     this.#queue.close(error);
     this.#queue.clear();
-    this.letGo();
+    this.#hand.letGo();
   }
 
   #pull<R>(pick: (e: Envelope) => R, end: R, options: WaitOptions | undefined): Promise<R> {
-    this.letGo();
-    const timeout = options?.timeout ?? this.#defaultTimeout;
-    if (options?.timeout !== undefined) {
-      try {
-        checkMs(options.timeout, "timeout");
-      } catch (error) {
-        return Promise.reject(error);
-      }
+    this.#hand.letGo();
+    if (options === undefined) return this.#queue.pull(pick, end, this.#defaultTimeout);
+    try {
+      const { timeout = this.#defaultTimeout, signal } = checkWait(options);
+      return this.#queue.pull(pick, end, timeout, signal);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    return this.#queue.pull(pick, end, timeout, options?.signal);
-  }
-
-  #take(envelope: Envelope): void {
-    if (!this.#tracks) return;
-    envelope.flow.hold();
-    this.#inHand?.release();
-    this.#inHand = envelope.flow;
   }
 
   readonly #data = (envelope: Envelope): Uint8Array => {
-    this.#take(envelope);
+    this.#hand.take(envelope);
     return envelope.data;
   };
 
   readonly #message = (envelope: Envelope): Message => {
-    this.#take(envelope);
+    this.#hand.take(envelope);
     return [envelope.data, envelope.from];
-  };
-
-  readonly #result = (envelope: Envelope): IteratorResult<Message, undefined> => {
-    this.#take(envelope);
-    return { done: false, value: [envelope.data, envelope.from] };
   };
 }

@@ -1,5 +1,5 @@
 import { PipeTimeoutError } from "../errors.ts";
-import { formatIp, type Ip } from "../net/ip.ts";
+import { formatIp, type Ip, isUnspecified } from "../net/ip.ts";
 import { resolveEndpoint } from "../net/resolve.ts";
 import { adoptSocket, selectDriver } from "../transport/select.ts";
 import type { Acceptor, Driver, Transport } from "../transport/transport.ts";
@@ -91,7 +91,7 @@ export async function pipeOpen(proto: Proto, options: PipeOptions = {}): Promise
   const { conf, route } = p;
   const pipe = "accept" in opened
     ? new ListenPipe(opened, { proto, route, conf })
-    : new ConnPipe(opened, { proto, route, conf, role: roleOf(p) });
+    : new ConnPipe(opened, { proto, route, dest: p.dest, conf, role: roleOf(p) });
   return begin(pipe, p);
 }
 
@@ -117,7 +117,7 @@ async function open(p: Plan): Promise<Transport | Acceptor> {
   const driver = await selectDriver(proto, {
     role: dest === undefined ? "server" : "client",
     from,
-    reuseAddr: conf.reuseAddr,
+    conf,
   });
   if (dest === undefined) return await listen(p, driver, from);
   const addresses = await peers(p);
@@ -144,7 +144,16 @@ async function peers({ proto, dest, local, conf, signal }: Plan): Promise<NetAdd
     ...(local?.ip === undefined ? {} : { family: local.ip.family }),
     ...(signal === undefined ? {} : { signal }),
   });
-  return ips.map((ip) => address(proto, ip, dest.port));
+  return ips.map((ip) => address(proto, proto === "udp" ? reachable(ip) : ip, dest.port));
+}
+
+/**
+ * The unspecified address as a destination means this host, as it does in the system; but a datagram's
+ * answer comes from a specific one, and would be taken for a stranger's.
+ */
+function reachable(ip: Ip): Ip {
+  if (!isUnspecified(ip)) return ip;
+  return { ...ip, value: ip.family === "IPv4" ? 0x7f000001n : 1n };
 }
 
 async function listen(
@@ -178,6 +187,7 @@ async function within<T>(
   signal: AbortSignal | undefined,
   attempt: (limit: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  signal?.throwIfAborted();
   const limit = new AbortController();
   const timedOut = () => limit.abort(new PipeTimeoutError(`No connection within ${ms} ms`));
   const onAbort = () => limit.abort(signal?.reason);

@@ -1,6 +1,6 @@
 import { type Endpoint, parseDest } from "../net/address.ts";
 import { show } from "../net/show.ts";
-import { checkFunction, type NetConf, resolveConf } from "./conf.ts";
+import { checkFunction, checkSignal, type NetConf, resolveConf } from "./conf.ts";
 import type { Dest, EndCb, MsgCb, PipeOptions, Proto, UpCb } from "./types.ts";
 
 /** TCP, for `pipeOpen`. */
@@ -51,10 +51,13 @@ export function plan(proto: unknown, options: PipeOptions): Plan {
   if (msgCb !== undefined) checkFunction(msgCb, "msgCb");
   if (upCb !== undefined) checkFunction(upCb, "upCb");
   if (endCb !== undefined) checkFunction(endCb, "endCb");
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError(`signal: an AbortSignal is needed, got ${show(signal)}`);
-  }
+  checkSignal(signal);
   const conf = resolveConf(options.conf);
+  if (conf.enableMsgIds !== false && proto === TCP && conf.framing === null) {
+    throw new TypeError(
+      "conf.enableMsgIds: a byte stream has no messages to tell apart; it needs conf.framing",
+    );
+  }
   const dest = options.dest === undefined
     ? undefined
     : parseDest(options.dest, "dest", { zeroPort: false });

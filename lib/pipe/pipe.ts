@@ -1,16 +1,17 @@
-import { PipeClosedError, PipeError, PipeStateError } from "../errors.ts";
-import { formatAddr, parseDest } from "../net/address.ts";
+import { PipeClosedError, PipeTimeoutError } from "../errors.ts";
+import type { Endpoint } from "../net/address.ts";
 import { TransportError } from "../transport/error.ts";
 import type { Transport } from "../transport/transport.ts";
 import { PipeBase } from "./base.ts";
 import { checkFunction, type NetConf } from "./conf.ts";
-import { DestBook } from "./dest_book.ts";
 import { Dispatcher, type ReadingServer } from "./dispatch.ts";
 import type { Filter } from "./filter.ts";
 import { type Envelope, Flow } from "./flow.ts";
+import { Gate } from "./gate.ts";
 import { type Handler, HandlerRunner } from "./handlers.ts";
+import { IdleWatch } from "./idle_watch.ts";
 import type { Kind } from "./mailbox.ts";
-import { isSame } from "./peer.ts";
+import { Outbox, type Sender } from "./outbox.ts";
 import { request, type Requests } from "./request.ts";
 import { Tally } from "./tally.ts";
 import type {
@@ -24,13 +25,12 @@ import type {
   UpCb,
 } from "./types.ts";
 
-/** The biggest datagram: what a UDP length field leaves over IPv4 (RFC 768, RFC 791). */
-export const MAX_DATAGRAM = 65507;
-
 /** What an accepted pipe needs of its server. */
 export interface ServerSide extends ReadingServer {
   /** Whether anything on the server consumes its connections. */
   readonly watched: boolean;
+  /** Takes out of the server's inbox what came by a connection. */
+  giveBack(pipe: ConnPipe): Envelope[];
   /** A connection is closed. */
   gone(pipe: ConnPipe): void;
 }
@@ -40,14 +40,14 @@ export interface ConnPipeOptions {
   readonly proto: Proto;
   readonly role: "client" | "server" | "accepted";
   readonly route: Dest | undefined;
+  /** The peer as the caller named it. */
+  readonly dest?: Endpoint | undefined;
   readonly conf: Readonly<NetConf>;
   readonly server?: ServerSide;
 }
 
-const encoder = new TextEncoder();
-
 /** A pipe with a transport of its own: a client, an accepted connection, or a datagram socket. */
-export class ConnPipe extends PipeBase {
+export class ConnPipe extends PipeBase implements Sender {
   readonly role: "client" | "server" | "accepted";
   readonly kind: Kind;
   readonly localAddr: NetAddr;
@@ -59,11 +59,13 @@ export class ConnPipe extends PipeBase {
   readonly #server: ServerSide | undefined;
   readonly #runner: HandlerRunner;
   readonly #dispatcher: Dispatcher;
-  readonly #dests: DestBook | undefined;
+  readonly #outbox: Outbox;
+  readonly #gate: Gate;
+  #idleWatch: IdleWatch | undefined;
   #state: "open" | "closing" | "closed" = "open";
   #inputEnded = false;
-  #outputEnd: Promise<void> | undefined;
   #endsCalled = false;
+  #stopped = false;
   #closing: Promise<void> | undefined;
   /** What ended it, if it did not end in good order. */
   #failure: unknown;
@@ -88,7 +90,8 @@ export class ConnPipe extends PipeBase {
     this.flow = new Flow(this, this.tally, { bytes, messages }, () => this.#idle());
     this.#runner = new HandlerRunner(this);
     this.#dispatcher = new Dispatcher(this, server, this.#runner);
-    if (this.kind === "datagram") this.#dests = new DestBook(this.localAddr, conf);
+    this.#gate = new Gate(this);
+    this.#outbox = new Outbox(transport, this, options.dest);
     if (server !== undefined) {
       this.handlers = server.handlers;
       for (const cb of server.ups) this.ups.add(cb);
@@ -113,52 +116,56 @@ export class ConnPipe extends PipeBase {
     return this.#state === "open";
   }
 
+  /** Whether messages go anywhere but to an inbox, on the server included. */
+  override get consumed(): boolean {
+    const server = this.#server;
+    return super.consumed ||
+      (server !== undefined && (server.subs.size > 0 || server.links.size > 0));
+  }
+
+  /** Whether this side has ended it: nothing is handled any more. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
   /** Calls the up handlers and starts to read. */
   start(): void {
-    for (const cb of this.ups) this.#runner.before(() => cb(null, this.#peer, this));
+    for (const cb of [...this.ups]) this.#runner.before(() => cb(null, this.#peer, this));
+    const { idleTimeout } = this.conf;
+    if (idleTimeout > 0 && idleTimeout < Infinity) {
+      const idle = () =>
+        this.#break("idle", new PipeTimeoutError(`No message came or went for ${idleTimeout} ms`));
+      this.#idleWatch = new IdleWatch(idleTimeout, () => this.tally.activity, idle);
+    }
     this.#read();
   }
 
   /** `accept` gives it away: it is its owner's to close. */
   claim(): void {
+    this.#own();
     this.#claimed = true;
   }
 
-  async send(data: Uint8Array | string, dest?: Dest): Promise<number> {
-    const bytes = toBytes(data);
-    if (this.#dests !== undefined && bytes.length > MAX_DATAGRAM) {
-      throw new RangeError(
-        `data: a datagram holds at most ${MAX_DATAGRAM} bytes, got ${bytes.length}`,
-      );
-    }
-    const known = this.destination(dest);
-    const to = known instanceof Promise ? await known : known;
-    if (this.#state !== "open") throw this.#closedError("send");
-    if (this.#outputEnd !== undefined) {
-      throw new PipeStateError("Cannot send: closeWrite has ended this side");
-    }
-    try {
-      await this.#transport.send(bytes, to);
-    } catch (error) {
-      throw this.#sendFailed(error, to);
-    }
-    this.tally.sent(bytes.length);
-    return bytes.length;
+  send(data: Uint8Array | string, dest?: Dest): Promise<number> {
+    return this.#outbox.send(data, dest);
   }
 
-  async forward(data: Uint8Array): Promise<void> {
-    if (this.kind === "stream") {
-      if (data.length > 0) await this.send(data);
-      return;
-    }
-    let rest = data;
-    for (; rest.length > MAX_DATAGRAM; rest = rest.subarray(MAX_DATAGRAM)) {
-      await this.send(rest.subarray(0, MAX_DATAGRAM));
-    }
-    await this.send(rest);
+  forward(data: Uint8Array): Promise<void> {
+    return this.#outbox.forward(data);
+  }
+
+  destination(dest: Dest | undefined): NetAddr | Promise<NetAddr> {
+    return this.#outbox.destination(dest);
   }
 
   request(data: Uint8Array | string, options: RequestOptions = {}): Promise<Message> {
+    if (this.#inputEnded) {
+      return Promise.reject(
+        this.#state === "open"
+          ? new PipeClosedError("Cannot request: the peer has ended, no reply can come")
+          : this.#closedError("request"),
+      );
+    }
     this.#pulled = true;
     return request(this, data, options);
   }
@@ -180,8 +187,16 @@ export class ConnPipe extends PipeBase {
   }
 
   attach(handler: Handler, shared?: readonly Handler[]): void {
+    const isThere = (h: Handler) => h.cb === handler.cb && h.filter === handler.filter;
+    if (this.handlers.some(isThere)) return;
     this.handlers = shared ?? [...this.handlers, handler];
     this.#runner.feed(this.takeHeld(handler.filter));
+    this.consumerAdded();
+  }
+
+  protected consumerAdded(): void {
+    if (this.#inputEnded) this.#pushed = true;
+    this.#idle();
   }
 
   detach(handler: Handler): void {
@@ -189,9 +204,9 @@ export class ConnPipe extends PipeBase {
     if (this.handlers.length > 0) return;
     // What no handler has begun with is for the next consumer, unless another one has had it.
     const left = this.#runner.drain();
-    if (!this.#dispatcher.consumed) {
-      for (const envelope of left) this.#dispatcher.reader.inbox.push(envelope);
-    }
+    const { reader } = this.#dispatcher;
+    if (this.consumed || reader.loops > 0) return;
+    for (const envelope of left) reader.inbox.restore(envelope);
   }
 
   /** Hands over messages that waited elsewhere to the handlers. */
@@ -204,20 +219,17 @@ export class ConnPipe extends PipeBase {
   }
 
   protected noteReader(): void {
+    if (!this.#pulled) this.#own();
     this.#pulled = true;
   }
 
+  /** From now on it is read for itself, with what its server's reader has not taken yet. */
+  #own(): void {
+    for (const envelope of this.#server?.giveBack(this) ?? []) this.inbox.restore(envelope);
+  }
+
   async closeWrite(): Promise<void> {
-    if (this.kind === "datagram" || this.#transport.closeWrite === undefined) {
-      throw new PipeStateError("Cannot close for writing: a datagram pipe has no end to send");
-    }
-    if (this.#state !== "open") throw this.#closedError("close for writing");
-    this.#outputEnd ??= this.#transport.closeWrite();
-    try {
-      await this.#outputEnd;
-    } catch (error) {
-      throw this.#sendFailed(error, this.remoteAddr);
-    }
+    await this.#outbox.closeWrite();
     this.#idle();
   }
 
@@ -226,7 +238,7 @@ export class ConnPipe extends PipeBase {
   }
 
   abort(reason?: unknown): void {
-    if (this.#state === "closed") return;
+    if (this.#state === "closed") return this.#callEnds(); // a handler may have kept them waiting
     this.#state = "closed"; // first, because links come back here
     this.#failure = reason;
     const error = new PipeClosedError("The pipe was aborted", { cause: reason });
@@ -259,34 +271,19 @@ export class ConnPipe extends PipeBase {
   readonly #sink = (data: Uint8Array, sender: NetAddr): boolean => {
     // Closing: read on and forget, or a peer that waits for us to read would never let us finish.
     if (this.#state !== "open") return true;
-    let from = sender;
-    if (this.#dests !== undefined && this.remoteAddr !== undefined) {
-      if (isSame(this.remoteAddr, sender)) from = this.remoteAddr;
-      else if (!this.conf.anyPeer) {
-        this.tally.stranger();
-        return true;
-      }
-    }
-    this.tally.received(data.length);
+    const from = this.#gate.enter(data, sender);
+    if (from === undefined) return this.flow.open;
     this.#dispatcher.deliver(data, from);
     return this.flow.open;
   };
 
-  /** The checked address that a `dest` stands for. */
-  destination(dest: Dest | undefined): NetAddr | Promise<NetAddr> {
-    if (dest === undefined || dest === this.remoteAddr) {
-      if (this.remoteAddr !== undefined) return this.remoteAddr;
-      throw new PipeStateError("Cannot send: this pipe has no peer of its own; name one as dest");
-    }
-    if (this.#dests !== undefined) return this.#dests.find(dest);
-    const { hostname, port } = parseDest(dest, "dest", { zeroPort: false });
-    const to = { transport: "tcp" as const, hostname, port };
-    if (this.remoteAddr === undefined || !isSame(this.remoteAddr, to)) {
-      throw new PipeStateError(
-        `Cannot send to ${formatAddr(to)}: this pipe is connected to ${formatAddr(this.#peer)}`,
-      );
-    }
-    return this.remoteAddr;
+  refusal(action: string): Error | undefined {
+    return this.#state === "open" ? undefined : this.#closedError(action);
+  }
+
+  /** A stream whose input has ended, and that cannot be sent to any more, is over. */
+  lost(error: TransportError): void {
+    if (this.#inputEnded) this.#fail(error);
   }
 
   #closedError(action: string): PipeClosedError {
@@ -295,17 +292,6 @@ export class ConnPipe extends PipeBase {
       addr: this.remoteAddr,
       cause: this.#failure,
     });
-  }
-
-  /** What a failed send means to its caller; a stream whose input has ended too is over. */
-  #sendFailed(error: unknown, addr: NetAddr | undefined): unknown {
-    if (!(error instanceof TransportError)) return error;
-    const { fault, cause } = error;
-    const gone = fault === "reset" || fault === "closed";
-    if (gone && this.kind === "stream" && this.#inputEnded) this.#fail(error);
-    const where = addr === undefined ? "" : ` to ${formatAddr(addr)}`;
-    const why = fault === "closed" ? "the pipe was closed" : error.message;
-    return new (gone ? PipeClosedError : PipeError)(`Cannot send${where}: ${why}`, { addr, cause });
   }
 
   /** The peer has ended its side in good order, or a datagram socket was closed underneath. */
@@ -319,40 +305,56 @@ export class ConnPipe extends PipeBase {
     this.#runner.whenIdle(() => this.#callEnds());
   }
 
-  /** The connection failed: what was received can still be read. */
   #fail(error: unknown): void {
+    const fault = error instanceof TransportError ? error : new TransportError("failed", error);
+    // The owner of the platform's object closed it.
+    if (fault.fault === "closed") return void this.close();
+    this.#break(fault.fault === "reset" ? "reset" : "error", fault.cause);
+  }
+
+  /** Ends it by an error: what was received can still be read. */
+  #break(by: "reset" | "idle" | "error", cause: unknown): void {
     if (this.#state === "closed") return;
     this.#state = "closed"; // first, because links come back here
-    const fault = error instanceof TransportError ? error : new TransportError("failed", error);
-    const closed = new PipeClosedError(
-      fault.fault === "reset"
-        ? "The peer reset the connection"
-        : `The pipe failed: ${fault.message}`,
-      { addr: this.remoteAddr, cause: fault.cause },
-    );
+    const why = by === "reset"
+      ? "The peer reset the connection"
+      : `The pipe failed: ${messageOf(cause)}`;
+    const closed = new PipeClosedError(why, { addr: this.remoteAddr, cause });
     this.#inputEnded = true;
-    this.#failure = fault.cause;
+    this.#failure = cause;
     this.endInput(closed);
     this.#failRequests(closed);
     for (const link of this.links) link.sourceEnded(closed);
     this.#runner.whenIdle(() => this.#callEnds());
-    this.#transport.abort(fault.cause);
-    this.#finish({ by: fault.fault === "reset" ? "reset" : "error", error: fault.cause });
+    this.#transport.abort(cause);
+    this.#finish({ by, error: cause });
   }
 
   async #close(): Promise<void> {
-    if (this.#state === "closed") return;
+    if (this.#state === "closed") return this.#callEnds();
     this.#state = "closing";
     const by = this.#inputEnded ? "remote" : "local";
     this.#stop();
-    await this.#transport.close();
+    await this.#flush();
     if (this.#isClosed) return; // aborted meanwhile
     this.#state = "closed";
     this.#finish({ by });
   }
 
+  /** Closes the transport, waiting for what was sent as long as `conf.linger` says. */
+  async #flush(): Promise<void> {
+    const { linger } = this.conf;
+    if (linger === 0) this.#transport.abort();
+    const timer = linger === null || linger > 0x7fffffff
+      ? undefined
+      : setTimeout(() => this.#transport.abort(), linger);
+    await this.#transport.close();
+    clearTimeout(timer);
+  }
+
   /** This side ends the input: forgets what is unread and calls the end handlers. */
   #stop(error?: unknown): void {
+    this.#stopped = true;
     this.discardInput(error);
     this.#failRequests(error ?? this.#closedError("wait for a reply"));
     this.#runner.drain();
@@ -363,6 +365,7 @@ export class ConnPipe extends PipeBase {
 
   /** Tells everybody, once. */
   #finish(info: CloseInfo): void {
+    this.#idleWatch?.stop();
     this.flow.wake();
     for (const link of this.incoming) link.targetClosed(info);
     this.#server?.gone(this);
@@ -381,7 +384,7 @@ export class ConnPipe extends PipeBase {
   #callEnds(): void {
     if (this.#endsCalled) return;
     this.#endsCalled = true;
-    for (const cb of this.ends) this.#callEnd(cb);
+    for (const cb of [...this.ends]) this.#callEnd(cb);
     this.#idle();
   }
 
@@ -396,7 +399,7 @@ export class ConnPipe extends PipeBase {
 
   #closeIfDone(): void {
     if (this.#state !== "open" || !this.#endsCalled || !this.flow.idle) return;
-    if (this.#outputEnd !== undefined || this.#closesItself) void this.close();
+    if (this.#outbox.ended || this.#closesItself) void this.close();
   }
 
   /** Whether nobody but the pipe itself is there to close it. */
@@ -409,12 +412,4 @@ export class ConnPipe extends PipeBase {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** What `send` was given, as bytes. */
-export function toBytes(data: unknown): Uint8Array {
-  if (typeof data === "string") return encoder.encode(data);
-  if (data instanceof Uint8Array) return data;
-  // Not the value: it may be a payload.
-  throw new TypeError(`data: a Uint8Array or a string is needed, got ${typeof data}`);
 }

@@ -1,8 +1,9 @@
-import { PipeClosedError, PipeTimeoutError } from "../errors.ts";
-import { checkCount, checkFunction, checkMs } from "./conf.ts";
+import { PipeClosedError } from "../errors.ts";
+import { checkCount, checkFunction, checkWait } from "./conf.ts";
 import { Ring } from "./ring.ts";
 import type { WaitOptions } from "./types.ts";
-import { type Wait, WaitList } from "./wait_list.ts";
+import { type Place, type Reader, timedOut, Waiting } from "./waiting.ts";
+import { WaitList } from "./wait_list.ts";
 
 /**
  * What a full queue does with one item more: "block" refuses it, so that the producer stops; the others
@@ -33,69 +34,10 @@ export interface MessageQueueOptions<T> {
   readonly keepTimer?: boolean | undefined;
 }
 
-interface Reader<T> extends Wait<Reader<T>> {
-  give(item: T): void;
-  /** The queue ended; `error` undefined: in good order. */
-  end(error: unknown): void;
-}
-
-/** One waiting `pull`. A class, because closures for each wait would cost more than the rest of it. */
-class Waiting<T, R> implements Reader<T> {
-  deadline = Infinity;
-  prev: Reader<T> | null = null;
-  next: Reader<T> | null = null;
-  #unlisten: (() => void) | undefined;
-  readonly #pick: (item: T) => R;
-  readonly #end: R;
-  readonly #timeout: number;
-  readonly #resolve: (result: R) => void;
-  readonly #reject: (error: unknown) => void;
-
-  constructor(
-    pick: (item: T) => R,
-    end: R,
-    timeout: number,
-    resolve: (result: R) => void,
-    reject: (error: unknown) => void,
-  ) {
-    this.#pick = pick;
-    this.#end = end;
-    this.#timeout = timeout;
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-
-  abortBy(signal: AbortSignal, list: WaitList<Reader<T>>): void {
-    const onAbort = () => {
-      list.remove(this);
-      this.#reject(signal.reason);
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-    this.#unlisten = () => signal.removeEventListener("abort", onAbort);
-  }
-
-  give(item: T): void {
-    this.#unlisten?.();
-    this.#resolve(this.#pick(item));
-  }
-
-  end(error: unknown): void {
-    this.#unlisten?.();
-    if (error === undefined) this.#resolve(this.#end);
-    else this.#reject(error);
-  }
-
-  expire(): void {
-    this.#unlisten?.();
-    this.#reject(timedOut(this.#timeout));
-  }
-}
-
 interface Producer<T> {
-  item: T;
+  readonly item: T;
   admitted(): void;
   refused(error: unknown): void;
-  gone: boolean;
 }
 
 /**
@@ -125,7 +67,10 @@ interface Producer<T> {
  */
 export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterable<T>, Disposable {
   readonly #items = new Ring<T>();
-  readonly #producers = new Ring<Producer<T>>();
+  /** The size that each item had when it came, where sizes are counted. */
+  readonly #sizes = new Ring<number>();
+  /** In the order they came. */
+  readonly #producers = new Set<Producer<T>>();
   readonly #readers: WaitList<Reader<T>>;
   readonly #maxItems: number;
   readonly #maxBytes: number;
@@ -230,10 +175,8 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
       }
       while (!this.#fits(size)) this.#drop(this.#remove());
     }
-    this.#items.push(item);
-    this.#bytes += size;
     this.#pushed++;
-    this.#onEnter?.(item);
+    this.#add(item, size);
     return true;
   }
 
@@ -245,15 +188,15 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
    * @throws {PipeClosedError} When the queue is closed, or is closed while waiting.
    */
   async put(item: T, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
-    const { signal } = options;
+    const { signal } = checkWait(options);
     signal?.throwIfAborted();
     if (this.#closed) throw this.#refusal();
-    if (this.#producers.length === 0 && (this.push(item) || this.#overflow !== "block")) return;
+    if (this.#producers.size === 0 && (this.push(item) || this.#overflow !== "block")) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const producer = { item, admitted: resolve, refused: reject, gone: false };
-    this.#producers.push(producer);
+    const producer = { item, admitted: resolve, refused: reject };
+    this.#producers.add(producer);
     const onAbort = () => {
-      producer.gone = true;
+      this.#producers.delete(producer);
       reject(signal?.reason);
     };
     signal?.addEventListener("abort", onAbort, { once: true });
@@ -273,9 +216,9 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
    * @throws What `close` was given, when everything was taken; `signal.reason` when aborted.
    */
   take(options: WaitOptions = {}): Promise<T | null> {
-    const { timeout = Infinity, signal } = options;
+    let timeout: number, signal: AbortSignal | undefined;
     try {
-      checkMs(timeout, "timeout");
+      ({ timeout = Infinity, signal } = checkWait(options));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -289,10 +232,17 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
    * @param end The result at the end.
    * @param timeout Longest wait in milliseconds.
    * @param signal Ends the wait.
+   * @param place Filled in with what takes the wait back.
    * @returns What `pick` made, or `end`.
    * @internal
    */
-  pull<R>(pick: (item: T) => R, end: R, timeout: number, signal?: AbortSignal): Promise<R> {
+  pull<R>(
+    pick: (item: T) => R,
+    end: R,
+    timeout: number,
+    signal?: AbortSignal,
+    place?: Place,
+  ): Promise<R> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.#items.length > 0) return Promise.resolve(pick(this.#next()));
     if (this.#closed) {
@@ -303,6 +253,7 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
       const reader = new Waiting(pick, end, timeout, resolve, reject);
       this.#readers.add(reader, timeout);
       if (signal !== undefined) reader.abortBy(signal, this.#readers);
+      if (place !== undefined) place.cancel = () => reader.cancel(this.#readers);
     });
   }
 
@@ -325,10 +276,44 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
     this.#closed = true;
     this.#error = error;
     this.#readers.stop();
-    for (let p = this.#producers.shift(); p !== undefined; p = this.#producers.shift()) {
-      if (!p.gone) p.refused(this.#refusal());
-    }
+    for (const producer of this.#producers) producer.refused(this.#refusal());
+    this.#producers.clear();
     for (let r = this.#readers.shift(); r !== undefined; r = this.#readers.shift()) r.end(error);
+  }
+
+  /**
+   * Takes out some of what is held, wherever it is; the rest stays in its order.
+   *
+   * @param wanted Whether to take an item.
+   * @returns What was taken.
+   * @internal
+   */
+  extract(wanted: (item: T) => boolean): T[] {
+    const taken: T[] = [];
+    for (let left = this.#items.length; left > 0; left--) {
+      const [item, size] = this.#shift();
+      if (wanted(item)) {
+        this.#bytes -= size;
+        taken.push(item);
+        this.#onLeave?.(item);
+      } else {
+        this.#items.push(item);
+        if (this.#sizeOf !== undefined) this.#sizes.push(size);
+      }
+    }
+    this.#taken += taken.length;
+    return taken;
+  }
+
+  /**
+   * Holds an item that had been accepted before, at the end, closed or not.
+   *
+   * @param item The item.
+   * @internal
+   */
+  restore(item: T): void {
+    if (!this.#closed) this.push(item);
+    else this.#add(item, this.#sizeOf === undefined ? 0 : this.#sizeOf(item));
   }
 
   /** Forgets what is held. */
@@ -356,16 +341,28 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
   #next(): T {
     this.#taken++;
     const item = this.#remove();
-    if (this.#producers.length > 0) this.#admit();
+    if (this.#producers.size > 0) this.#admit();
     return item;
   }
 
+  #add(item: T, size: number): void {
+    this.#items.push(item);
+    if (this.#sizeOf !== undefined) this.#sizes.push(size);
+    this.#bytes += size;
+    this.#onEnter?.(item);
+  }
+
   #remove(): T {
-    const item = this.#items.shift();
-    if (item === undefined) throw new Error("unreachable: the queue is empty");
-    if (this.#sizeOf !== undefined) this.#bytes -= this.#sizeOf(item);
+    const [item, size] = this.#shift();
+    this.#bytes -= size;
     this.#onLeave?.(item);
     return item;
+  }
+
+  #shift(): [item: T, size: number] {
+    const item = this.#items.shift();
+    if (item === undefined) throw new Error("unreachable: the queue is empty");
+    return [item, this.#sizes.shift() ?? 0];
   }
 
   #drop(item: T): void {
@@ -375,24 +372,14 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
 
   /** Lets waiting producers in while there is room. */
   #admit(): void {
-    for (;;) {
-      const producer = this.#producers.peek();
-      if (producer === undefined) return;
-      if (!producer.gone) {
-        if (!this.push(producer.item)) return;
-        producer.admitted();
-      }
-      this.#producers.shift();
+    for (const producer of this.#producers) {
+      if (!this.push(producer.item)) return;
+      this.#producers.delete(producer);
+      producer.admitted();
     }
   }
 
   #refusal(): unknown {
     return this.#error ?? new PipeClosedError("Cannot put: the queue is closed");
   }
-}
-
-function timedOut(timeout: number): PipeTimeoutError {
-  return new PipeTimeoutError(
-    timeout === 0 ? "Nothing has arrived yet" : `Nothing arrived within ${timeout} ms`,
-  );
 }

@@ -1,10 +1,12 @@
 import { PipeClosedError, PipeStateError, PipeTimeoutError } from "../errors.ts";
-import { formatAddr } from "../net/address.ts";
-import { checkCount, checkMs, type NetConf } from "./conf.ts";
+import { checkCount, checkMs, checkSignal, type NetConf } from "./conf.ts";
 import { compileFilter, type Filter } from "./filter.ts";
 import type { Kind } from "./mailbox.ts";
 import { MessageQueue } from "./queue.ts";
 import type { Dest, Message, NetAddr, RequestOptions } from "./types.ts";
+
+/** setTimeout holds no more than 31 bits; a longer wait has no end. */
+const MAX_TIMER = 0x7fffffff;
 
 /** A `request` waiting for its reply. */
 export interface Waiting {
@@ -40,6 +42,7 @@ export async function request(
   const { timeout = pipe.conf.recvTimeout, retries = pipe.conf.sendRetry, signal } = options;
   checkMs(timeout, "timeout");
   checkCount(retries, "retries");
+  checkSignal(signal);
   signal?.throwIfAborted();
   const filter = compileFilter({ match: options.match }, "request");
   if (filter.test !== undefined && pipe.kind === "stream" && pipe.conf.framing === null) {
@@ -48,38 +51,58 @@ export async function request(
         'conf.framing to "raw" to match whatever one read gives',
     );
   }
-  const to = await pipe.destination(options.dest);
-  const tries = pipe.kind === "stream" || timeout === Infinity ? 1 : Math.min(retries, 30) + 1;
   const reply = new MessageQueue<Message>({ maxItems: 1, overflow: "drop-newest" });
-  const waiting = { filter, to, reply };
-  pipe.requests.add(waiting);
+  // Ends with the reply, or when time, the signal or the pipe closes the queue.
+  const replied = reply.take().then((message) => {
+    if (message === null) throw new PipeClosedError("The pipe ended before the reply came");
+    return message;
+  });
+  replied.catch(() => {}); // when sending fails first
+  let sent = 0;
+  const timer = timeout > MAX_TIMER
+    ? undefined
+    : setTimeout(() => reply.close(noReply(timeout, sent)), timeout);
+  const onAbort = () => reply.close(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  let waiting: Waiting | undefined;
   try {
-    let wait = timeout / (2 ** tries - 1);
-    for (let left = tries; left > 0; left--, wait *= 2) {
-      await pipe.send(data, to);
-      const message = await replyWithin(reply, wait, signal);
-      if (message !== undefined) return message;
+    const to = pipe.destination(options.dest);
+    if (to instanceof Promise) to.catch(() => {}); // when the request has ended meanwhile
+    const known = to instanceof Promise ? await Promise.race([to, replied]) : to;
+    if (Array.isArray(known)) return known;
+    waiting = { filter, to: known, reply };
+    pipe.requests.add(waiting);
+    const tries = pipe.kind === "stream" || timeout === Infinity ? 1 : Math.min(retries, 30) + 1;
+    for (let wait = timeout / (2 ** tries - 1); sent < tries; wait *= 2) {
+      sent++;
+      const sending = pipe.send(data, known);
+      sending.catch(() => {}); // when the request has ended meanwhile
+      const early = await Promise.race([sending, replied]);
+      if (typeof early !== "number") return early;
+      if (sent === tries) break;
+      const late = await within(wait, replied);
+      if (late !== undefined) return late;
     }
-    throw new PipeTimeoutError(
-      `No reply from ${formatAddr(to)} within ${timeout} ms (sent ${tries} times)`,
-      { addr: to },
-    );
+    return await replied;
   } finally {
-    pipe.requests.delete(waiting);
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+    if (waiting !== undefined) pipe.requests.delete(waiting);
+    reply.close();
   }
 }
 
-async function replyWithin(
-  reply: MessageQueue<Message>,
-  timeout: number,
-  signal: AbortSignal | undefined,
-): Promise<Message | undefined> {
+/** What comes within so many milliseconds, or undefined. */
+async function within<T>(ms: number, coming: Promise<T>): Promise<T | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => resolve(undefined), ms);
   try {
-    const message = await reply.take({ timeout, signal });
-    if (message !== null) return message;
-  } catch (error) {
-    if (error instanceof PipeTimeoutError) return undefined;
-    throw error;
+    return await Promise.race([coming, promise]);
+  } finally {
+    clearTimeout(timer);
   }
-  throw new PipeClosedError("The pipe ended before the reply came");
+}
+
+function noReply(timeout: number, sent: number): PipeTimeoutError {
+  return new PipeTimeoutError(`No reply within ${timeout} ms (sent ${sent} times)`);
 }

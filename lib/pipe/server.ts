@@ -2,11 +2,13 @@ import { PipeClosedError, PipeStateError } from "../errors.ts";
 import { addrKey, formatAddr, parseDest } from "../net/address.ts";
 import type { Acceptor, Transport } from "../transport/transport.ts";
 import { PipeBase } from "./base.ts";
-import { checkFunction, checkMs, type NetConf } from "./conf.ts";
+import { toBytes } from "./bytes.ts";
+import { checkFunction, checkWait, type NetConf } from "./conf.ts";
 import type { Filter } from "./filter.ts";
 import type { Envelope } from "./flow.ts";
 import type { Handler } from "./handlers.ts";
-import { ConnPipe, type ServerSide, toBytes } from "./pipe.ts";
+import { systemError } from "./open_error.ts";
+import { ConnPipe, type ServerSide } from "./pipe.ts";
 import { MessageQueue } from "./queue.ts";
 import type {
   CloseInfo,
@@ -31,6 +33,8 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
   readonly clients: ReadonlySet<ConnPipe>;
   readonly #clients = new Set<ConnPipe>();
   readonly #byAddr = new Map<string, ConnPipe>();
+  /** By the very object that a message came from. */
+  readonly #byFrom = new WeakMap<WeakKey, ConnPipe>();
   readonly #acceptor: Acceptor;
   /** Connections that `accept` has not given to anybody, oldest first. */
   readonly #unclaimed = new Set<ConnPipe>();
@@ -86,9 +90,9 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
   }
 
   accept(options: WaitOptions = {}): Promise<Pipe | null> {
-    const { timeout = Infinity, signal } = options;
+    let timeout: number, signal: AbortSignal | undefined;
     try {
-      checkMs(timeout, "timeout");
+      ({ timeout = Infinity, signal } = checkWait(options));
       signal?.throwIfAborted();
     } catch (error) {
       return Promise.reject(error);
@@ -159,6 +163,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
     this.#reading = true;
     if (this.consumed) return;
     for (const client of this.#unclaimed) {
+      if (client.hasOwner) continue;
       for (const envelope of client.takeHeld()) this.inbox.push(envelope);
     }
     this.#watch();
@@ -171,10 +176,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
   }
 
   close(): Promise<void> {
-    return this.#closing ??= this.#end({ by: "local" }, async () => {
-      await this.#acceptor.close();
-      await Promise.all([...this.#clients].map((client) => client.close()));
-    });
+    return this.#closing ??= this.#end({ by: "local" }, () => this.#free());
   }
 
   abort(reason?: unknown): void {
@@ -184,6 +186,14 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
   }
 
   unlinked(): void {}
+
+  protected consumerAdded(): void {
+    this.#watch();
+  }
+
+  giveBack(pipe: ConnPipe): Envelope[] {
+    return this.#reading ? this.inbox.extract((envelope) => envelope.flow === pipe.flow) : [];
+  }
 
   gone(pipe: ConnPipe): void {
     this.#clients.delete(pipe);
@@ -202,16 +212,26 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
         if (this.#closing === undefined) this.#admit(transport);
         else transport.abort();
       }
+      await this.close(); // the owner of the platform's listener may have closed it
     } catch (error) {
-      this.#closing ??= this.#end({ by: "error", error }, () => this.#acceptor.close());
+      const cause = systemError(error);
+      this.report(cause);
+      this.#closing ??= this.#end({ by: "error", error: cause }, () => this.#free());
     }
   }
 
   #admit(transport: Transport): void {
     const { proto, route, conf } = this;
+    if (conf.maxClients > 0 && this.#clients.size >= conf.maxClients) {
+      this.tally.refused();
+      transport.abort();
+      return;
+    }
     const pipe = new ConnPipe(transport, { proto, role: "accepted", route, conf, server: this });
     this.#clients.add(pipe);
-    this.#byAddr.set(keyOf(pipe), pipe);
+    // Two connections can have one peer address, if this server has several of its own.
+    if (!this.#byAddr.has(keyOf(pipe))) this.#byAddr.set(keyOf(pipe), pipe);
+    if (pipe.remoteAddr !== undefined) this.#byFrom.set(pipe.remoteAddr, pipe);
     this.#unclaimed.add(pipe);
     // Whoever accepts it sees it before its first message.
     if (this.#arrivals.waiting > 0) this.#arrivals.push(pipe);
@@ -243,6 +263,11 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
     this.#roomForMore = undefined;
   }
 
+  async #free(): Promise<void> {
+    await this.#acceptor.close();
+    await Promise.all([...this.#clients].map((client) => client.close()));
+  }
+
   async #end(info: CloseInfo, free: () => Promise<void>): Promise<void> {
     await Promise.resolve(); // so that `#closing` is set for everything that follows
     this.#watch();
@@ -250,7 +275,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
       ? undefined
       : new PipeClosedError("The server ended", { addr: this.localAddr, cause: info.error });
     this.discardInput(error);
-    this.#arrivals.close();
+    this.#arrivals.close(error);
     for (const link of this.links) link.sourceEnded(error);
     await free();
     this.settleClosed(info);
@@ -264,7 +289,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
       );
     }
     // What a message came from needs no parsing; anything else may be spelt in another way.
-    const known = isAddr(dest) ? this.#byAddr.get(addrKey(dest.hostname, dest.port)) : undefined;
+    const known = typeof dest === "object" && dest !== null ? this.#byFrom.get(dest) : undefined;
     if (known !== undefined) return known;
     const exact = parseDest(dest, "dest", { literal: true, zeroPort: false });
     const client = this.#byAddr.get(addrKey(exact.hostname, exact.port));
@@ -274,11 +299,6 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
       : "the server is closed";
     throw new PipeClosedError(`Cannot ${action}: ${why}`);
   }
-}
-
-function isAddr(dest: Dest): dest is { readonly hostname: string; readonly port: number } {
-  return typeof dest === "object" && dest !== null && "hostname" in dest &&
-    typeof dest.hostname === "string" && typeof dest.port === "number";
 }
 
 function keyOf(pipe: ConnPipe): string {

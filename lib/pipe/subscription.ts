@@ -1,3 +1,4 @@
+import { PipeStateError } from "../errors.ts";
 import type { Filter } from "./filter.ts";
 import { peerKeys } from "./filter.ts";
 import type { Envelope } from "./flow.ts";
@@ -42,9 +43,11 @@ export class QueueSubscription implements Subscription {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
+    const hand = this.mailbox.hand();
     return {
-      next: () => this.mailbox.next(),
+      next: () => this.mailbox.next(hand),
       return: () => {
+        this.mailbox.leave(hand);
         this.close();
         return Promise.resolve({ done: true, value: undefined });
       },
@@ -66,11 +69,11 @@ export class HandlerSubscription implements Subscription {
   readonly dropped = 0;
 
   recv(): Promise<Uint8Array | null> {
-    return Promise.resolve(null);
+    return Promise.reject(taken());
   }
 
   recvFrom(): Promise<Message | null> {
-    return Promise.resolve(null);
+    return Promise.reject(taken());
   }
 
   close(): void {
@@ -82,8 +85,12 @@ export class HandlerSubscription implements Subscription {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
-    return { next: () => Promise.resolve({ done: true, value: undefined }) };
+    return { next: () => Promise.reject(taken()) };
   }
+}
+
+function taken(): PipeStateError {
+  return new PipeStateError("Cannot receive: the handler of this subscription takes its messages");
 }
 
 /** The queueing subscriptions of a pipe. Those for one peer are found by its address, not by a scan. */

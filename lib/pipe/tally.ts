@@ -8,7 +8,9 @@ export class Tally {
     messagesIn: 0,
     messagesOut: 0,
     dropped: 0,
+    duplicates: 0,
     strangers: 0,
+    refused: 0,
     queued: 0,
   };
   readonly #parent: Tally | undefined;
@@ -41,6 +43,22 @@ export class Tally {
   dropped(): void {
     this.#counts.dropped++;
     this.#parent?.dropped();
+  }
+
+  /** A message was dropped because it had come before. */
+  duplicate(): void {
+    this.#counts.duplicates++;
+    this.#parent?.duplicate();
+  }
+
+  /** A connection was turned away. */
+  refused(): void {
+    this.#counts.refused++;
+  }
+
+  /** Changes with every message, in or out. */
+  get activity(): number {
+    return this.#counts.messagesIn + this.#counts.messagesOut;
   }
 
   /** A message from a stranger was ignored. */

@@ -5,7 +5,6 @@
  * @module
  */
 import type { NetConf } from "./conf.ts";
-import type { PipeError } from "../errors.ts";
 
 /** The protocol of a pipe. */
 export type Proto = "tcp" | "udp";
@@ -35,7 +34,13 @@ export type Dest =
   | string
   | { readonly hostname: string; readonly port: number };
 
-/** A message and its sender, in the order in which `Deno.DatagramConn` yields them. */
+/**
+ * A message and its sender, in the order in which `Deno.DatagramConn` yields them.
+ *
+ * No later message changes the bytes. But every handler, subscription and link gets the same array, so
+ * copy it before you change it; and it may be a view on memory that holds other messages of the same
+ * pipe, so copy it before you transfer its `buffer` (`msg.slice()`).
+ */
 export type Message = [data: Uint8Array, from: NetAddr];
 
 /**
@@ -48,7 +53,8 @@ export type Message = [data: Uint8Array, from: NetAddr];
 export type MsgCb = (msg: Uint8Array, from: NetAddr, pipe: Pipe) => unknown | Promise<unknown>;
 
 /**
- * Called once for each connection, before its first message.
+ * Called once for each connection, before its first message. On a stream the first message waits until
+ * a returned promise settled.
  *
  * @param msg Always null.
  * @param from The peer, or the local address of a datagram pipe that has no peer.
@@ -58,6 +64,8 @@ export type UpCb = (msg: null, from: NetAddr, pipe: Pipe) => unknown | Promise<u
 
 /**
  * Called exactly once when a connection's input has ended, whoever ended it; at once if it ended before.
+ * After the peer's end it comes when the message handlers are done; `close` and `abort` do not wait for
+ * it, and nothing can be sent from it then.
  *
  * @param msg Always null.
  * @param from The peer, or the local address of a datagram pipe that has no peer.
@@ -88,6 +96,15 @@ export interface WaitOptions {
   /** Ends the wait; the call rejects with `signal.reason`. No message is lost by it. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/**
+ * Takes the number, or whatever else identifies it, out of a message.
+ *
+ * @param msg The message.
+ * @param from Who sent it.
+ * @returns The id; ids are the same when type and value are.
+ */
+export type MsgId = (msg: Uint8Array, from: NetAddr) => string | number | bigint | Uint8Array;
 
 /** Options of {@linkcode Pipe.request}. */
 export interface RequestOptions {
@@ -135,8 +152,12 @@ export interface PipeStats {
   readonly messagesOut: number;
   /** Datagrams dropped because nobody read them in time. */
   readonly dropped: number;
-  /** Datagrams ignored because somebody other than the peer sent them. */
+  /** Messages dropped because their sender had sent them before; see `conf.enableMsgIds`. */
+  readonly duplicates: number;
+  /** Datagrams ignored because somebody other than the peer sent them, or from port 0. */
   readonly strangers: number;
+  /** Connections that a server turned away; see `conf.maxClients`. */
+  readonly refused: number;
   /** Messages received that no consumer has taken yet. */
   readonly queued: number;
 }
@@ -147,9 +168,11 @@ export interface Subscription extends AsyncIterable<Message>, Disposable {
    * Waits for the next matching message.
    *
    * @param options Longest wait and signal. The wait is `conf.recvTimeout` by default.
-   * @returns Its bytes, or null when the pipe ended and everything was read.
+   * @returns Its bytes, or null when the pipe ended and everything was read, or the subscription was
+   * closed.
    * @throws {PipeTimeoutError} When nothing came in time.
    * @throws {PipeClosedError} When the pipe failed and everything was read.
+   * @throws {PipeStateError} When a handler takes the messages.
    */
   recv(options?: WaitOptions): Promise<Uint8Array | null>;
   /**
@@ -177,7 +200,10 @@ export interface Subscription extends AsyncIterable<Message>, Disposable {
  * being read, so its peer slows down; a datagram pipe drops the oldest and counts it.
  *
  * A pipe that only handlers and links consume closes itself when the peer has ended and everything was
- * handled and sent. One that is read by `recv`, a loop or a stream stays half-open until it is closed.
+ * handled and sent: when the promises that handlers returned have settled. So does a connection of a
+ * server, also one whose messages a loop or `recv` on the server takes: when that asks for more. A pipe
+ * that is read by its own `recv`, loop or stream stays half-open until it is closed, and so does one
+ * that `accept` gave away.
  */
 export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
   /** The protocol. */
@@ -216,7 +242,7 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
    * Waits for the next message.
    *
    * @param sub A subscription made before with {@linkcode Pipe.subscribe}. Everything by default, for
-   * which no subscription is needed.
+   * which no subscription is needed; where one was made it is read.
    * @param options Longest wait and signal. The wait is `conf.recvTimeout` by default.
    * @returns Its bytes, or null when the input ended and everything was read.
    * @throws {PipeTimeoutError} When nothing came in time.
@@ -237,7 +263,9 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
   recvFrom(sub?: Sub, options?: WaitOptions): Promise<Message | null>;
   /**
    * Sends, and waits for the reply. On datagram pipes silence is answered by sending again, each wait
-   * twice as long as the one before, so that all tries together fit into `timeout`.
+   * twice as long as the one before, so that all tries together fit into `timeout`. A message is the
+   * reply to one request: of those it matches, the one that waits longest. It is not queued for `recv`;
+   * handlers and subscriptions see it as well.
    *
    * @param data What to ask.
    * @param options Which message is the reply, whom to ask, how long, how often.
@@ -311,7 +339,8 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
   /**
    * Sends everything that arrives here down another pipe, in order and at the pace of that pipe. With
    * `b.addPipe(a)` as well it is a two-way relay: the end of one side's input half-closes the other, and
-   * one that fails or is closed takes the other along. A datagram pipe has no end to pass on: close it,
+   * one that fails or is closed takes the other along (as a reset only where `abort` can send one: the
+   * far peer of a `Deno.TcpConn` sees an end). A datagram pipe has no end to pass on: close it,
    * for instance in an end handler of the stream it is linked to.
    *
    * @param pipe The target: a pipe with a peer. Adding it twice has no effect.
@@ -340,7 +369,10 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
   closeWrite(): Promise<void>;
   /**
    * Closes: sends what `send` was given, ends loops with their end, runs end handlers, frees the port.
-   * Calling it again waits for the same. It waits for a peer that does not read; `abort` does not.
+   * Calling it again waits for the same. It waits for a peer that does not read, as long as
+   * `conf.linger` says; `abort` does not. Of what the peer goes on sending it reads and forgets some, up
+   * to 2 s where much was sent, because a socket that is closed unread is reset and the peer might lose
+   * what it was sent.
    */
   close(): Promise<void>;
   /**
@@ -378,7 +410,10 @@ export interface PipeOptions {
    * system and a server listens on 0.0.0.0 at a free port.
    */
   readonly route?: Dest | undefined;
-  /** An open connection, listener or datagram socket to make a pipe of. The pipe owns it from then on. */
+  /**
+   * An open connection, listener or datagram socket to make a pipe of. The pipe owns it once it is open;
+   * after a failed open it is still the caller's.
+   */
   readonly sock?: Deno.TcpConn | Deno.TlsConn | Deno.Listener | Deno.DatagramConn | undefined;
   /** First message handler. See {@linkcode Pipe.addMsgCb}. */
   readonly msgCb?: MsgCb | undefined;
@@ -394,5 +429,3 @@ export interface PipeOptions {
 
 /** Receives errors that have no caller: those of handlers and links. */
 export type ErrorCb = (error: unknown, pipe: Pipe) => void;
-
-export type { PipeError };

@@ -8,29 +8,38 @@
 /** From this size on a message gets memory of its own. */
 export const LARGE = 16 * 1024;
 
-const SLAB = 64 * 1024;
-
-let slab = new Uint8Array(SLAB);
-let used = 0;
+/** Slabs start small, for connections that say little, and double with the traffic. */
+const FIRST = 1024, LAST = 64 * 1024;
 
 /**
- * A copy that belongs to whoever receives it: no later read changes it. Small ones are views on a
- * slab shared by many, so their `buffer` is not theirs alone to transfer.
- *
- * @param view The bytes, in a buffer that is going to be used again.
- * @returns The same bytes elsewhere; a plain `Uint8Array`, also where a Node Buffer was given.
+ * The memory for the small messages of one connection or socket. Each has its own, so that whoever
+ * transfers or looks around in the `buffer` of a message meets other messages of that peer at most.
  */
-export function keep(view: Uint8Array): Uint8Array {
-  const size = view.length;
-  if (size >= LARGE) return new Uint8Array(view);
-  // A slab that somebody transferred has length 0.
-  if (used + size > slab.length) {
-    slab = new Uint8Array(SLAB);
-    used = 0;
+export class Slab {
+  #bytes = new Uint8Array(0);
+  #used = 0;
+  #next = FIRST;
+
+  /**
+   * A copy that belongs to whoever receives it: no later read changes it.
+   *
+   * @param view The bytes, in a buffer that is going to be used again.
+   * @returns The same bytes elsewhere; a plain `Uint8Array`, also where a Node Buffer was given.
+   */
+  keep(view: Uint8Array): Uint8Array {
+    const size = view.length;
+    if (size >= LARGE) return new Uint8Array(view);
+    // A slab that somebody transferred has length 0.
+    if (this.#used + size > this.#bytes.length) {
+      while (this.#next < size) this.#next *= 2;
+      this.#bytes = new Uint8Array(this.#next);
+      this.#next = Math.min(this.#next * 2, LAST);
+      this.#used = 0;
+    }
+    this.#bytes.set(view, this.#used);
+    const copy = this.#bytes.subarray(this.#used, this.#used + size);
+    // Aligned, so that a message can be viewed as 64-bit numbers.
+    this.#used = (this.#used + size + 7) & ~7;
+    return copy;
   }
-  slab.set(view, used);
-  const copy = slab.subarray(used, used + size);
-  // Aligned, so that a message can be viewed as 64-bit numbers.
-  used = (used + size + 7) & ~7;
-  return copy;
 }

@@ -1,6 +1,6 @@
 import type { NetAddr } from "../pipe/types.ts";
 import { denoAddr } from "./addr.ts";
-import { keep, LARGE } from "./buffers.ts";
+import { LARGE, Slab } from "./buffers.ts";
 import { busyWith, closedHere, translate, type TransportError } from "./error.ts";
 import { inputQuiet } from "./linger.ts";
 import type { Sink, Transport } from "./transport.ts";
@@ -16,6 +16,7 @@ export class ConnTransport implements Transport {
   readonly remoteAddr: NetAddr;
   readonly raw: Deno.Conn;
   #buffer = new Uint8Array(FIRST_BUFFER);
+  readonly #slab = new Slab();
   readonly #writes: WriteQueue;
   #state: "open" | "closing" | "closed" = "open";
   #closing: Promise<void> | undefined;
@@ -26,7 +27,8 @@ export class ConnTransport implements Transport {
   #discarding = false;
   #onPulled: (() => void) | undefined;
   #reads = 0;
-  #sent = false;
+  /** Bytes handed over for sending. */
+  #sent = 0;
 
   /**
    * @param conn The connection, owned from here on.
@@ -52,7 +54,7 @@ export class ConnTransport implements Transport {
   }
 
   send(data: Uint8Array): Promise<void> {
-    this.#sent = true;
+    this.#sent += data.length;
     return this.#writes.send(data);
   }
 
@@ -96,7 +98,7 @@ export class ConnTransport implements Transport {
       this.#buffer = new Uint8Array(full ? Math.min(size * GROWTH, LAST_BUFFER) : size);
     }
     if (count >= LARGE) return buffer.subarray(0, count);
-    return keep(buffer.subarray(0, count));
+    return this.#slab.keep(buffer.subarray(0, count));
   }
 
   /** Usually one write takes everything, and then costs no more than that. */
@@ -112,8 +114,8 @@ export class ConnTransport implements Transport {
   }
 
   #readFailed(error: TransportError): "end" {
-    // "closed" without a close of ours: the owner of the raw connection closed it.
-    if (this.#isClosed() || error.fault === "closed") return "end";
+    // "closed" without a close of ours is an error: the owner of the raw connection closed it.
+    if (this.#isClosed()) return "end";
     throw this.#inputFailure = error;
   }
 
@@ -153,7 +155,7 @@ export class ConnTransport implements Transport {
     if (this.#inputDone()) return;
     // At once, so that the peer need not wait for the end of what we sent.
     await this.raw.closeWrite().catch(() => {});
-    await inputQuiet(() => {
+    await inputQuiet(this.#sent, () => {
       if (this.#inputDone()) return undefined;
       if (!this.#pulling) {
         this.pull(() => true).catch(() => {});
@@ -164,7 +166,7 @@ export class ConnTransport implements Transport {
   }
 
   #inputDone(): boolean {
-    return !this.#sent || this.#isClosed() || this.#inputEnded ||
+    return this.#sent === 0 || this.#isClosed() || this.#inputEnded ||
       this.#inputFailure !== undefined ||
       this.#writes.failure !== undefined;
   }

@@ -71,7 +71,7 @@ class ListenerAcceptor implements Acceptor {
         const failure = translate(error);
         // "closed" without a close of ours: the owner of the raw listener closed it.
         if (signal.aborted || failure.fault === "closed") return null;
-        if (error instanceof Deno.errors.ConnectionAborted) continue;
+        if (failure.fault === "reset") continue; // that client left before it was accepted
         if (!SHORTAGES.includes(codeOf(error))) throw failure;
         await delay(wait, { signal }).catch(() => {});
         wait = Math.min(wait * 2, LAST_WAIT);

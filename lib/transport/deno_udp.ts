@@ -5,7 +5,7 @@
  */
 import type { NetAddr } from "../pipe/types.ts";
 import { denoAddr, netAddr, withZone, zoneOf } from "./addr.ts";
-import { keep } from "./buffers.ts";
+import { Slab } from "./buffers.ts";
 import { isIcmp, noReceiver, sendAgain, unspecifiedFor } from "./datagram.ts";
 import { busyWith, closedHere, translate, TransportError } from "./error.ts";
 import type { Driver, DriverOptions, Sink, Transport } from "./transport.ts";
@@ -22,6 +22,7 @@ class DatagramTransport implements Transport {
   readonly raw: Deno.DatagramConn;
   readonly #zone: string;
   readonly #buffer = new Uint8Array(BUFFER);
+  readonly #slab = new Slab();
   readonly #writes: WriteQueue;
   /** The last sender, as the system showed it and as we do: the next datagram is often from it too. */
   #lastHost = "";
@@ -74,13 +75,11 @@ class DatagramTransport implements Transport {
       } catch (error) {
         if (this.#closed) break;
         if (isIcmp(error)) continue;
-        const failure = translate(error);
-        // "closed" without a close of ours: the owner of the raw socket closed it.
-        if (failure.fault === "closed") break;
-        throw failure;
+        // "closed" without a close of ours is one too: the owner of the raw socket closed it.
+        throw translate(error);
       }
       if (this.#closed) break;
-      if (!sink(keep(data), this.#sender(sender))) return "paused";
+      if (!sink(this.#slab.keep(data), this.#sender(sender))) return "paused";
     }
     return "end";
   }

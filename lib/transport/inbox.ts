@@ -1,9 +1,7 @@
+import { DATAGRAM_BOUND, messageSize } from "../pipe/bounds.ts";
 import { Ring } from "../pipe/ring.ts";
 import type { NetAddr } from "../pipe/types.ts";
 import type { Sink } from "./transport.ts";
-
-/** As many unread bytes as a datagram queue of a pipe holds, counted in the same way. */
-const MAX_BYTES = 2 * 1024 * 1024, LEAST_SIZE = 64;
 
 /**
  * Datagrams that arrived while nobody was reading. Where datagrams are pushed there is no way to leave
@@ -17,8 +15,8 @@ export class Inbox {
   /** Takes in one datagram. */
   push(data: Uint8Array, from: NetAddr): void {
     this.#waiting.push([data, from]);
-    this.#bytes += sizeOf(data);
-    while (this.#bytes > MAX_BYTES) this.#shift();
+    this.#bytes += messageSize(data);
+    while (this.#bytes > DATAGRAM_BOUND) this.#shift();
   }
 
   /** Hands over what waits; false if the sink said stop. */
@@ -37,11 +35,7 @@ export class Inbox {
 
   #shift(): readonly [data: Uint8Array, from: NetAddr] | undefined {
     const entry = this.#waiting.shift();
-    if (entry !== undefined) this.#bytes -= sizeOf(entry[0]);
+    if (entry !== undefined) this.#bytes -= messageSize(entry[0]);
     return entry;
   }
-}
-
-function sizeOf(data: Uint8Array): number {
-  return Math.max(LEAST_SIZE, data.length);
 }

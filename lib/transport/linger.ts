@@ -8,23 +8,37 @@
 /** The platform's own timer, also where a test put a false clock in its place. */
 const timer = setTimeout;
 
-/** A peer that never stops sending is not waited for longer than this many turns. */
-const TURNS = 50;
+/** What is no more than this has left the system by the next turn, as a rule. */
+const LITTLE = 64 * 1024;
+
+/** A wait for quiet: how long a step is, how many quiet ones are enough, and how many there may be. */
+interface Patience {
+  readonly step: number;
+  readonly quiet: number;
+  readonly most: number;
+}
+
+const SHORT: Patience = { step: 0, quiet: 1, most: 50 };
+const LONG: Patience = { step: 5, quiet: 20, most: 400 };
 
 /**
- * Waits until nothing has arrived for a turn of the event loop: what the system had received is read
- * then. What is still on its way resets the connection all the same; no socket can do without that,
- * unless it waits for the end of its peer.
+ * Waits, after the end was sent, until closing can hurt no more: until the peer has ended its side, or
+ * has sent nothing for a moment. Where much was sent, which the system may still be sending, the
+ * moment is 100 ms, otherwise a turn of the event loop. Either wait is bounded, by 2 s and 50 turns, so
+ * that no peer can keep a socket open; and one that goes on sending after that is reset, as no socket
+ * can help.
  *
+ * @param sent How many bytes were sent.
  * @param reads Starts reading if nobody does, and tells how many reads there were so far; undefined
  * when there is nothing more to wait for.
  */
-export async function inputQuiet(reads: () => number | undefined): Promise<void> {
+export async function inputQuiet(sent: number, reads: () => number | undefined): Promise<void> {
+  const { step, quiet, most } = sent > LITTLE ? LONG : SHORT;
   let before = reads();
-  for (let turn = 0; before !== undefined && turn < TURNS; turn++) {
-    await new Promise<void>((resolve) => timer(resolve, 0));
+  for (let turn = 0, still = 0; before !== undefined && turn < most && still < quiet; turn++) {
+    await new Promise<void>((resolve) => timer(resolve, step));
     const now = reads();
-    if (now === before) return;
+    still = now === before ? still + 1 : 0;
     before = now;
   }
 }

@@ -2,7 +2,7 @@ import type { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import type { NetAddr } from "../pipe/types.ts";
 import { netAddr } from "./addr.ts";
-import { keep } from "./buffers.ts";
+import { Slab } from "./buffers.ts";
 import { closedHere, translate, type TransportError } from "./error.ts";
 import { inputQuiet } from "./linger.ts";
 import { PushReader } from "./push_reader.ts";
@@ -16,6 +16,7 @@ export class SocketTransport implements Transport {
   readonly remoteAddr: NetAddr;
   readonly raw: Socket;
   readonly #writes: WriteQueue;
+  readonly #slab = new Slab();
   /** Resolves when the system has freed the socket. */
   readonly #gone: Promise<void>;
   readonly #reader = new PushReader();
@@ -25,7 +26,8 @@ export class SocketTransport implements Transport {
   #closing: Promise<void> | undefined;
   #outputEnd: Promise<void> | undefined;
   #reads = 0;
-  #sent = false;
+  /** Bytes handed over for sending. */
+  #sent = 0;
 
   /**
    * @param socket The socket, owned from here on.
@@ -58,7 +60,7 @@ export class SocketTransport implements Transport {
   }
 
   send(data: Uint8Array): Promise<void> {
-    this.#sent = true;
+    this.#sent += data.length;
     return this.#writes.send(data);
   }
 
@@ -81,7 +83,7 @@ export class SocketTransport implements Transport {
     this.#reads++;
     // Nobody reads: the last bytes before a close.
     if (!this.#reader.reading) return;
-    if (!this.#reader.push(own(chunk), this.remoteAddr)) this.raw.pause();
+    if (!this.#reader.push(this.#own(chunk), this.remoteAddr)) this.raw.pause();
   }
 
   #onEnd(): void {
@@ -141,7 +143,7 @@ export class SocketTransport implements Transport {
     if (this.#inputDone()) return;
     // At once, so that the peer need not wait for the end of what we sent.
     await this.#sendEnd();
-    await inputQuiet(() => {
+    await inputQuiet(this.#sent, () => {
       if (this.#inputDone()) return undefined;
       this.raw.resume();
       return this.#reads;
@@ -149,18 +151,19 @@ export class SocketTransport implements Transport {
   }
 
   #inputDone(): boolean {
-    return !this.#sent || this.#closed || this.#inputEnded || this.#failure !== undefined;
+    return this.#sent === 0 || this.#closed || this.#inputEnded || this.#failure !== undefined;
   }
 
   #shut(): void {
     this.#closed = true;
     this.#reader.end();
   }
-}
 
-/** The bytes of a chunk without the methods of a Node Buffer, whose `slice` does not copy. */
-function own(chunk: Buffer): Uint8Array {
-  const { buffer, byteOffset, length } = chunk;
-  // Memory that it does not share is handed over as it is.
-  return buffer.byteLength === length ? new Uint8Array(buffer, byteOffset, length) : keep(chunk);
+  /** The bytes of a chunk without the methods of a Node Buffer, whose `slice` does not copy. */
+  #own(chunk: Buffer): Uint8Array {
+    const { buffer, byteOffset, length } = chunk;
+    // Memory that it does not share is handed over as it is.
+    if (buffer.byteLength === length) return new Uint8Array(buffer, byteOffset, length);
+    return this.#slab.keep(chunk);
+  }
 }

@@ -11,7 +11,7 @@ import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import "node:process";
 import type { NetAddr } from "../pipe/types.ts";
 import { netAddr, withZone, zoneOf } from "./addr.ts";
-import { keep } from "./buffers.ts";
+import { Slab } from "./buffers.ts";
 import { isIcmp, noReceiver, sendAgain, unspecifiedFor } from "./datagram.ts";
 import { closedHere, translate, type TransportError } from "./error.ts";
 import { Inbox } from "./inbox.ts";
@@ -29,6 +29,7 @@ class DgramTransport implements Transport {
   readonly #zone: string;
   readonly #ipv6: boolean;
   readonly #writes: WriteQueue;
+  readonly #slab = new Slab();
   readonly #inbox = new Inbox();
   /** Resolves when the system has freed the port. */
   readonly #gone: Promise<void>;
@@ -83,8 +84,8 @@ class DgramTransport implements Transport {
   #onMessage(data: Buffer, from: RemoteInfo): void {
     if (this.#closed) return;
     const sender = this.#sender(from);
-    if (this.#reader.reading) this.#reader.push(keep(data), sender);
-    else this.#inbox.push(keep(data), sender);
+    if (this.#reader.reading) this.#reader.push(this.#slab.keep(data), sender);
+    else this.#inbox.push(this.#slab.keep(data), sender);
   }
 
   #sender({ address, port }: RemoteInfo): NetAddr {

@@ -16,8 +16,8 @@ export interface SelectOptions {
   readonly role: "client" | "server";
   /** The local side asked for, if any. */
   readonly from: NetAddr | undefined;
-  /** `conf.reuseAddr`. @default {false} */
-  readonly reuseAddr?: boolean | undefined;
+  /** The options that not every driver can carry out. */
+  readonly conf: Pick<NetConf, "linger" | "reuseAddr">;
 }
 
 /** Loads the driver that can open what is asked for. */
@@ -33,9 +33,11 @@ export async function selectDriver(proto: Proto, options: SelectOptions): Promis
 }
 
 /** Whether TCP has to go through node:net. */
-function needsNode({ role, from, reuseAddr = false }: SelectOptions): boolean {
+function needsNode({ role, from, conf }: SelectOptions): boolean {
+  // Only node:net can send a reset.
+  if (conf.linger !== null) return true;
   // Deno ends a process that asks for reusePort without the flag.
-  if (role === "server") return reuseAddr && !unstableNet();
+  if (role === "server") return conf.reuseAddr && !unstableNet();
   const ip = from && parseIp(from.hostname);
   if (from === undefined || ip === undefined) return false;
   if (from.port !== 0) return true;

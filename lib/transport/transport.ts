@@ -34,7 +34,7 @@ export interface Transport {
   /**
    * Reads until the sink says stop ("paused"; nothing more is read until the next call) or the input
    * ended, by the peer or by a local close or abort ("end"). Rejects with a {@linkcode TransportError}
-   * when the connection failed. One call at a time.
+   * when the connection failed, or the owner of the platform's object closed that. One call at a time.
    */
   pull(sink: Sink): Promise<"paused" | "end">;
   /**

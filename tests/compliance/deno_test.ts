@@ -123,7 +123,7 @@ Deno.test("read buffers grow with the traffic, and never share what they handed 
   transport.abort();
 });
 
-Deno.test("a raw socket closed by its owner is an end", async () => {
+Deno.test("a raw socket closed by its owner is told apart from the end of the peer", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const acceptor = adoptListener(listener);
   const [own, conn] = await Promise.all([
@@ -136,7 +136,7 @@ Deno.test("a raw socket closed by its owner is an end", async () => {
   const pulling = peer.pull(() => true), accepting = acceptor.accept();
   conn.close();
   listener.close();
-  assertEquals(await pulling, "end");
+  assertEquals((await failure(pulling)).fault, "closed");
   assertEquals(await accepting, null);
   assertEquals((await failure(peer.send(new Uint8Array(1)))).fault, "closed");
   await Promise.all([peer.close(), own.close(), acceptor.close()]);

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { NET_CONF } from "../../lib/pipe/conf.ts";
 import { denoTcp } from "../../lib/transport/deno_tcp.ts";
 import { selectDriver } from "../../lib/transport/select.ts";
 import { linkLocalAddress } from "../helpers/probes.ts";
@@ -16,7 +17,7 @@ Deno.test({
     const acceptor = await listen(denoTcp, tcp(host));
     assertEquals(acceptor.localAddr.hostname, host);
     for (const from of [undefined, tcp(host)]) {
-      const driver = await selectDriver("tcp", { role: "client", from });
+      const driver = await selectDriver("tcp", { role: "client", from, conf: NET_CONF });
       const [own, peer] = await Promise.all([
         acceptor.accept(),
         driver.connect(acceptor.localAddr, from, options()),
@@ -49,7 +50,7 @@ Deno.test({
   name: "link-local UDP: senders and peers have the zone, receivers need none",
   ignore,
   async fn() {
-    const driver = await selectDriver("udp", { role: "server", from: undefined });
+    const driver = await selectDriver("udp", { role: "server", from: undefined, conf: NET_CONF });
     const server = await bind(driver, udp(host));
     assertEquals(server.localAddr.hostname, host);
     const client = await driver.connect(server.localAddr, undefined, options());

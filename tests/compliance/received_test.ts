@@ -1,17 +1,18 @@
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import type { NetAddr } from "../../lib/pipe/types.ts";
-import { keep, LARGE } from "../../lib/transport/buffers.ts";
+import { LARGE, Slab } from "../../lib/transport/buffers.ts";
 import { Inbox } from "../../lib/transport/inbox.ts";
 import { inputQuiet } from "../../lib/transport/linger.ts";
 
 const from: NetAddr = { transport: "udp", hostname: "127.0.0.1", port: 9 };
 
 Deno.test("kept data is apart from its source and from what was kept before", () => {
+  const slab = new Slab();
   const source = new Uint8Array(100);
   const kept = Array.from({ length: 3000 }, (_, i) => {
     source.fill(i);
-    return keep(source.subarray(0, i % 101));
+    return slab.keep(source.subarray(0, i % 101));
   });
   source.fill(0xee);
   for (const [i, data] of kept.entries()) {
@@ -21,16 +22,18 @@ Deno.test("kept data is apart from its source and from what was kept before", ()
 });
 
 Deno.test("small messages share memory, large ones have their own", () => {
-  assertStrictEquals(keep(new Uint8Array(1)).buffer, keep(new Uint8Array(1)).buffer);
-  const large = keep(new Uint8Array(LARGE));
+  const slab = new Slab();
+  assertStrictEquals(slab.keep(new Uint8Array(1)).buffer, slab.keep(new Uint8Array(1)).buffer);
+  const large = slab.keep(new Uint8Array(LARGE));
   assertEquals(large.buffer.byteLength, LARGE);
-  assertEquals(keep(new Uint8Array(LARGE - 1)).length, LARGE - 1);
+  assertEquals(slab.keep(new Uint8Array(LARGE - 1)).length, LARGE - 1);
 });
 
 Deno.test("a Node Buffer is kept as a plain Uint8Array, copied at every size", () => {
+  const slab = new Slab();
   for (const size of [0, 3, LARGE]) {
     const buffer = Buffer.alloc(size, 1);
-    const kept = keep(buffer);
+    const kept = slab.keep(buffer);
     assertStrictEquals(Object.getPrototypeOf(kept), Uint8Array.prototype);
     buffer.fill(2);
     assertEquals(kept, new Uint8Array(size).fill(1));
@@ -38,9 +41,10 @@ Deno.test("a Node Buffer is kept as a plain Uint8Array, copied at every size", (
 });
 
 Deno.test("a slab that was transferred away is replaced", () => {
-  const lost = keep(new Uint8Array([1, 2, 3])).buffer;
+  const slab = new Slab();
+  const lost = slab.keep(new Uint8Array([1, 2, 3])).buffer;
   structuredClone(lost, { transfer: [lost as ArrayBuffer] });
-  const kept = keep(new Uint8Array([4, 5, 6]));
+  const kept = slab.keep(new Uint8Array([4, 5, 6]));
   assertEquals(kept, new Uint8Array([4, 5, 6]));
   assertNotStrictEquals(kept.buffer, lost);
 });
@@ -74,7 +78,7 @@ Deno.test("an inbox holds 2 MiB, tiny datagrams counted as 64 bytes, and drops t
 Deno.test("the input is quiet when no read came for a turn, or when there is none any more", async () => {
   const asked = async (answers: (number | undefined)[]) => {
     let count = 0;
-    await inputQuiet(() => answers[count++]);
+    await inputQuiet(1, () => answers[count++]);
     return count;
   };
   assertEquals(await asked([undefined, 1, 2]), 1);
@@ -82,4 +86,13 @@ Deno.test("the input is quiet when no read came for a turn, or when there is non
   assertEquals(await asked([0, 1, 5, 5, 6]), 4);
   assertEquals(await asked([0, 1, undefined, 2]), 3);
   assertEquals(await asked(Array.from({ length: 100 }, (_, i) => i)), 51, "but not for ever");
+});
+
+Deno.test("where much was sent the quiet must last, or the peer end", async () => {
+  let count = 0;
+  await inputQuiet(1_000_000, () => ++count < 5 ? count : undefined);
+  assertEquals(count, 5);
+  const start = performance.now();
+  await inputQuiet(1_000_000, () => 0);
+  assert(performance.now() - start > 90);
 });

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { NET_CONF } from "../../lib/pipe/conf.ts";
+import { NET_CONF, type NetConf } from "../../lib/pipe/conf.ts";
 import type { NetAddr } from "../../lib/pipe/types.ts";
 import { adoptSocket, type OpenSocket, selectDriver } from "../../lib/transport/select.ts";
 import { hasDenoUdp } from "../helpers/probes.ts";
@@ -8,9 +8,9 @@ import { tcp } from "./pair.ts";
 async function nameFor(
   role: "client" | "server",
   from: NetAddr | undefined,
-  reuseAddr?: boolean,
+  conf: Partial<NetConf> = {},
 ): Promise<string> {
-  return (await selectDriver("tcp", { role, from, reuseAddr })).name;
+  return (await selectDriver("tcp", { role, from, conf: { ...NET_CONF, ...conf } })).name;
 }
 
 Deno.test("TCP is Deno's own, except for a client with a local address", async () => {
@@ -31,13 +31,18 @@ Deno.test("node:net cannot use link-local addresses, so that Deno's TCP takes th
 
 Deno.test("a TCP server with reuseAddr needs node:net where --unstable-net is missing", async () => {
   const expected = hasDenoUdp ? "Deno TCP" : "node:net TCP";
-  assertEquals(await nameFor("server", undefined, true), expected);
-  assertEquals(await nameFor("client", undefined, true), "Deno TCP");
+  assertEquals(await nameFor("server", undefined, { reuseAddr: true }), expected);
+  assertEquals(await nameFor("client", undefined, { reuseAddr: true }), "Deno TCP");
+});
+
+Deno.test("only node:net can send the reset that linger asks for", async () => {
+  assertEquals(await nameFor("server", undefined, { linger: 0 }), "node:net TCP");
+  assertEquals(await nameFor("client", undefined, { linger: 5 }), "node:net TCP");
 });
 
 Deno.test("UDP is Deno's own where the process has it", async () => {
   for (const role of ["client", "server"] as const) {
-    const { name } = await selectDriver("udp", { role, from: undefined });
+    const { name } = await selectDriver("udp", { role, from: undefined, conf: NET_CONF });
     assertEquals(name, hasDenoUdp ? "Deno UDP" : "node:dgram UDP");
   }
 });

@@ -231,14 +231,24 @@ export async function recvBytes(pipe: Pipe, count: number): Promise<Uint8Array> 
   return join(parts);
 }
 
-/** A TCP relay: each connection is linked, both ways, to one of its own to the target. */
+/**
+ * A TCP relay: each connection is linked, both ways, to one of its own to the target. Closing it waits
+ * for these too.
+ */
 export async function relayTo(dest: Dest): Promise<ServerPipe> {
   const server = await pipeOpen(TCP, { route: "127.0.0.1:0" });
+  const targets: Pipe[] = [];
   server.addUpCb(async (_, _from, client) => {
     const target = await pipeOpen(TCP, { dest });
+    targets.push(target);
     client.addPipe(target);
     target.addPipe(client);
   });
+  const close = server.close.bind(server);
+  server.close = async () => {
+    await close();
+    await Promise.all(targets.map((target) => target.closed));
+  };
   return server;
 }
 

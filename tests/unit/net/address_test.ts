@@ -1,11 +1,5 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import {
-  addrKey,
-  formatAddr,
-  parseDest,
-  type ParseDestOptions,
-  sameAddr,
-} from "../../../lib/net/address.ts";
+import { addrKey, formatAddr, parseDest, type ParseDestOptions } from "../../../lib/net/address.ts";
 import { parseIp } from "../../../lib/net/ip.ts";
 
 /** mulberry32: the same numbers in every run, 0 to below n. */
@@ -273,15 +267,4 @@ Deno.test("addrKey() and formatAddr() write host and port", () => {
   assertEquals(formatAddr({ hostname: "::1", port: 80 }), "[::1]:80");
   assertEquals(formatAddr(parseDest("[fe80::1%eth0]:80", "dest")), "[fe80::1%eth0]:80");
   assertEquals(formatAddr(parseDest("*:80", "dest", { wildcard: true })), "*:80");
-});
-
-Deno.test("sameAddr() compares addresses, not their text", () => {
-  const udp = (hostname: string, port = 80) => ({ transport: "udp" as const, hostname, port });
-  assert(sameAddr(udp("::1"), udp("0:0:0:0:0:0:0:1")));
-  assert(sameAddr(udp("::ffff:1.2.3.4"), udp("1.2.3.4")));
-  assert(sameAddr(udp("Example.com"), udp("example.COM")));
-  assert(!sameAddr(udp("::1"), udp("0.0.0.1")));
-  assert(!sameAddr(udp("::1"), udp("::1", 81)));
-  assert(!sameAddr(udp("fe80::1%eth0"), udp("fe80::1%eth1")));
-  assert(!sameAddr(udp("::1"), { ...udp("::1"), transport: "tcp" }));
 });

@@ -111,8 +111,10 @@ Deno.test("open: a refused connection is phase connect, with address and cause",
 
 Deno.test("open: every address of a name is tried", async () => {
   await using server = await pipeOpen(TCP, { route: "127.0.0.1:0" });
-  await using client = await pipeOpen(TCP, { dest: ["localhost", server.localAddr.port] });
+  const dest = ["localhost", server.localAddr.port] as const;
+  await using client = await pipeOpen(TCP, { dest });
   assertEquals(client.remoteAddr, server.localAddr);
+  assertEquals(await client.send("to its own name", dest), 15);
 });
 
 for (const proto of [TCP, UDP]) {

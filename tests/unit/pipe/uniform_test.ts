@@ -307,7 +307,9 @@ forEachKind("stats count both directions", async (kind) => {
     messagesIn: 1,
     messagesOut: 0,
     dropped: 0,
+    duplicates: 0,
     strangers: 0,
+    refused: 0,
     queued: 1,
   });
   assertEquals([client.stats.bytesOut, client.stats.messagesOut], [4, 1]);

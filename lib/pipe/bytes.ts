@@ -1,0 +1,18 @@
+const encoder = new TextEncoder();
+
+/** What `send` was given, as bytes. */
+export function toBytes(data: unknown): Uint8Array {
+  if (typeof data === "string") return encoder.encode(data);
+  if (data instanceof Uint8Array) return data;
+  // Not the value: it may be a payload.
+  throw new TypeError(`data: a Uint8Array or a string is needed, got ${typeof data}`);
+}
+
+/** Each byte as the character of that code, which TextDecoder's "latin1" is not. */
+export function byteString(data: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < data.length; i += 8192) { // the stack holds no more arguments
+    text += String.fromCharCode(...data.subarray(i, i + 8192));
+  }
+  return text;
+}

@@ -1,0 +1,60 @@
+import type { NetConf } from "./conf.ts";
+import type { Kind } from "./mailbox.ts";
+import { MsgIds } from "./msg_ids.ts";
+import { isSame } from "./peer.ts";
+import type { Tally } from "./tally.ts";
+import type { NetAddr } from "./types.ts";
+
+/** What a gate needs of its pipe. */
+export interface Gated {
+  readonly kind: Kind;
+  readonly conf: Readonly<NetConf>;
+  readonly tally: Tally;
+  readonly remoteAddr: NetAddr | undefined;
+  report(error: unknown): void;
+}
+
+/** Lets in what is from the right peer, and new; counts what is not. */
+export class Gate {
+  readonly #pipe: Gated;
+  /** The only one who is heard, if that is so. */
+  readonly #peer: NetAddr | undefined;
+  readonly #ids: MsgIds | undefined;
+
+  constructor(pipe: Gated) {
+    const { conf, kind, remoteAddr } = pipe;
+    this.#pipe = pipe;
+    // A connection has no strangers.
+    this.#peer = kind === "datagram" ? remoteAddr : undefined;
+    if (conf.enableMsgIds === false) return;
+    const idOf = conf.enableMsgIds === true ? undefined : conf.enableMsgIds;
+    this.#ids = new MsgIds(conf.maxMsgIds, idOf);
+  }
+
+  /** The sender as it is to be shown, or undefined if the message is to be dropped. */
+  enter(data: Uint8Array, sender: NetAddr): NetAddr | undefined {
+    const { conf, tally } = this.#pipe;
+    let from = sender;
+    // Nobody can be answered at port 0, so nobody is there.
+    const known = this.#peer !== undefined && isSame(this.#peer, sender);
+    if (known && this.#peer !== undefined) from = this.#peer; // with its zone
+    else if (sender.port === 0 || (this.#peer !== undefined && !conf.anyPeer)) {
+      tally.stranger();
+      return undefined;
+    }
+    tally.received(data.length);
+    if (this.#ids !== undefined && this.#isDuplicate(this.#ids, data, from)) return undefined;
+    return from;
+  }
+
+  #isDuplicate(ids: MsgIds, data: Uint8Array, from: NetAddr): boolean {
+    try {
+      if (!ids.seen(data, from)) return false;
+    } catch (error) {
+      this.#pipe.report(error); // the caller's function; the message is as good as new
+      return false;
+    }
+    this.#pipe.tally.duplicate();
+    return true;
+  }
+}

@@ -1,0 +1,87 @@
+import { addrKey } from "../net/address.ts";
+import { byteString } from "./bytes.ts";
+import type { MsgId, NetAddr } from "./types.ts";
+
+/** Characters of ids kept over all peers, so that forged senders cannot fill memory. */
+const MOST_CHARS = 4 * 1024 * 1024;
+/** What an id costs besides its characters, about. */
+const OVERHEAD = 48;
+
+interface Peer {
+  /** Oldest first. */
+  readonly ids: Set<string>;
+  size: number;
+}
+
+/**
+ * Remembers which messages each peer has sent lately. Ids are compared whole, so that no message is
+ * ever taken for another one. Past the bound the peer heard from longest ago is forgotten first.
+ */
+export class MsgIds {
+  readonly #most: number;
+  readonly #idOf: MsgId | undefined;
+  /** The one heard from longest ago first. */
+  readonly #peers = new Map<string, Peer>();
+  #size = 0;
+
+  /**
+   * @param most Ids to remember for each peer.
+   * @param idOf Takes the id from a message; the whole message by default.
+   */
+  constructor(most: number, idOf?: MsgId) {
+    this.#most = most;
+    this.#idOf = idOf;
+  }
+
+  /** Characters kept, with what an id costs besides. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Whether the peer has sent this before; from now on it has. Throws only what the caller's own
+   * function throws.
+   */
+  seen(data: Uint8Array, from: NetAddr): boolean {
+    const id = this.#key(data, from);
+    const key = addrKey(from.hostname, from.port);
+    const peer = this.#peers.get(key) ?? { ids: new Set<string>(), size: 0 };
+    this.#peers.delete(key);
+    this.#peers.set(key, peer);
+    if (peer.ids.has(id)) return true;
+    peer.ids.add(id);
+    this.#grow(peer, id.length + OVERHEAD);
+    if (peer.ids.size > this.#most) this.#forgetOldest(peer);
+    while (this.#size > MOST_CHARS) this.#forgetSomething(peer);
+    return false;
+  }
+
+  #key(data: Uint8Array, from: NetAddr): string {
+    if (this.#idOf === undefined) return byteString(data);
+    const id = this.#idOf(data, from);
+    return id instanceof Uint8Array ? `bytes ${byteString(id)}` : `${typeof id} ${id}`;
+  }
+
+  #forgetSomething(current: Peer): void {
+    for (const [key, peer] of this.#peers) {
+      if (peer === current) break; // the last one
+      this.#peers.delete(key);
+      this.#size -= peer.size;
+      return;
+    }
+    this.#forgetOldest(current);
+  }
+
+  #forgetOldest(peer: Peer): void {
+    for (const id of peer.ids) {
+      peer.ids.delete(id);
+      this.#grow(peer, -(id.length + OVERHEAD));
+      return;
+    }
+  }
+
+  #grow(peer: Peer, by: number): void {
+    peer.size += by;
+    this.#size += by;
+  }
+}

@@ -1,0 +1,134 @@
+import { PipeClosedError, PipeError, PipeStateError } from "../errors.ts";
+import { type Endpoint, formatAddr, parseDest } from "../net/address.ts";
+import { TransportError } from "../transport/error.ts";
+import type { Transport } from "../transport/transport.ts";
+import { toBytes } from "./bytes.ts";
+import type { NetConf } from "./conf.ts";
+import { DestBook } from "./dest_book.ts";
+import { isSame } from "./peer.ts";
+import type { Tally } from "./tally.ts";
+import type { Dest, NetAddr } from "./types.ts";
+
+/** The biggest datagram: what a UDP length field leaves over IPv4 (RFC 768, RFC 791). */
+const MAX_DATAGRAM = 65507;
+
+/** What an outbox needs of its pipe. */
+export interface Sender {
+  readonly conf: Readonly<NetConf>;
+  readonly tally: Tally;
+  /** Why it cannot do something, if it is not open. */
+  refusal(action: string): Error | undefined;
+  /** A send found out that the connection is gone. */
+  lost(error: TransportError): void;
+}
+
+/** The sending side of a connection or datagram socket. */
+export class Outbox {
+  readonly #transport: Transport;
+  readonly #pipe: Sender;
+  /** What the caller called the peer when the pipe was opened. */
+  readonly #name: Endpoint | undefined;
+  readonly #dests: DestBook | undefined;
+  /** Why the pipe's own peer may not be sent to. */
+  readonly #peerRefusal: Error | undefined;
+  #end: Promise<void> | undefined;
+
+  constructor(transport: Transport, pipe: Sender, name: Endpoint | undefined) {
+    this.#transport = transport;
+    this.#pipe = pipe;
+    this.#name = name;
+    if (transport.kind === "stream") return;
+    this.#dests = new DestBook(transport.localAddr, pipe.conf);
+    if (transport.remoteAddr !== undefined) {
+      this.#peerRefusal = this.#dests.refusal(transport.remoteAddr);
+    }
+  }
+
+  /** Whether `closeWrite` has ended it. */
+  get ended(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** Sends all of the data. See `Pipe.send`. */
+  async send(data: Uint8Array | string, dest?: Dest): Promise<number> {
+    const bytes = toBytes(data);
+    if (this.#dests !== undefined && bytes.length > MAX_DATAGRAM) {
+      throw new RangeError(
+        `data: a datagram holds at most ${MAX_DATAGRAM} bytes, got ${bytes.length}`,
+      );
+    }
+    const known = this.destination(dest);
+    const to = known instanceof Promise ? await known : known;
+    const refusal = this.#pipe.refusal("send");
+    if (refusal !== undefined) throw refusal;
+    if (this.#end !== undefined) {
+      throw new PipeStateError("Cannot send: closeWrite has ended this side");
+    }
+    try {
+      await this.#transport.send(bytes, to);
+    } catch (error) {
+      throw this.#failed(error, to);
+    }
+    this.#pipe.tally.sent(bytes.length);
+    return bytes.length;
+  }
+
+  /** Sends what a link brings, cut to the size of a datagram where it must be. */
+  async forward(data: Uint8Array): Promise<void> {
+    if (this.#dests === undefined) {
+      if (data.length > 0) await this.send(data);
+      return;
+    }
+    let rest = data;
+    for (; rest.length > MAX_DATAGRAM; rest = rest.subarray(MAX_DATAGRAM)) {
+      await this.send(rest.subarray(0, MAX_DATAGRAM));
+    }
+    await this.send(rest);
+  }
+
+  /** Ends a stream after what was sent. */
+  async closeWrite(): Promise<void> {
+    if (this.#transport.closeWrite === undefined) {
+      throw new PipeStateError("Cannot close for writing: a datagram pipe has no end to send");
+    }
+    const refusal = this.#pipe.refusal("close for writing");
+    if (refusal !== undefined) throw refusal;
+    this.#end ??= this.#transport.closeWrite();
+    try {
+      await this.#end;
+    } catch (error) {
+      throw this.#failed(error, this.#transport.remoteAddr);
+    }
+  }
+
+  /** The checked address that a `dest` stands for. */
+  destination(dest: Dest | undefined): NetAddr | Promise<NetAddr> {
+    const peer = this.#transport.remoteAddr;
+    if (dest === undefined || dest === peer) {
+      if (this.#peerRefusal !== undefined) throw this.#peerRefusal;
+      if (peer !== undefined) return peer;
+      throw new PipeStateError("Cannot send: this pipe has no peer of its own; name one as dest");
+    }
+    if (this.#dests !== undefined) return this.#dests.find(dest);
+    const { hostname, port } = parseDest(dest, "dest", { zeroPort: false });
+    const isName = hostname === this.#name?.hostname && port === this.#name.port;
+    if (peer !== undefined && (isName || isSame(peer, { transport: "tcp", hostname, port }))) {
+      return peer;
+    }
+    throw new PipeStateError(
+      `Cannot send to ${formatAddr({ hostname, port })}: this pipe is connected to ` +
+        formatAddr(peer ?? this.#transport.localAddr),
+    );
+  }
+
+  /** What a failed send means to its caller. */
+  #failed(error: unknown, addr: NetAddr | undefined): unknown {
+    if (!(error instanceof TransportError)) return error;
+    const { fault, cause } = error;
+    const gone = fault === "reset" || fault === "closed";
+    if (gone && this.#dests === undefined) this.#pipe.lost(error);
+    const where = addr === undefined ? "" : ` to ${formatAddr(addr)}`;
+    const why = fault === "closed" ? "the pipe was closed" : error.message;
+    return new (gone ? PipeClosedError : PipeError)(`Cannot send${where}: ${why}`, { addr, cause });
+  }
+}
