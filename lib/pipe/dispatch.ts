@@ -47,7 +47,8 @@ export class Dispatcher {
     let taken = handled;
     let envelope: Envelope | undefined;
     if (pipe.requests.size > 0 || this.#queuedOrLinked) {
-      envelope = envelop(data, from, flow);
+      const sole = !handled && pipe.links.size === 1 && this.#others === 0;
+      envelope = envelop(data, from, flow, sole);
       if (this.#offer(envelope)) taken = true;
     }
     const reader = this.#server === undefined ? pipe : this.reader;
@@ -56,6 +57,14 @@ export class Dispatcher {
     }
     // A filter may have closed the pipe.
     if (handled && !pipe.stopped) this.#runner.run(data, from);
+  }
+
+  /** How many there are who may see a message besides the handlers and links of the pipe. */
+  get #others(): number {
+    const pipe = this.#pipe, server = this.#server;
+    const own = pipe.subs.size + pipe.requests.size + pipe.loops + pipe.inboxWaiting;
+    if (server === undefined) return own;
+    return own + server.subs.size + server.links.size + server.loops + server.inboxWaiting;
   }
 
   get #queuedOrLinked(): boolean {

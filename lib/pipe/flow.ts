@@ -9,11 +9,18 @@ export interface Envelope {
   readonly flow: Flow;
   /** What it counts; fixed, since a receiver may detach its bytes. */
   readonly size: number;
+  /** Whether a single link gets it and nobody else, so that its memory can be used again. */
+  readonly sole: boolean;
 }
 
 /** Puts a message into an envelope. */
-export function envelop(data: Uint8Array, from: NetAddr, flow: Flow): Envelope {
-  return { data, from, flow, size: messageSize(data) };
+export function envelop(
+  data: Uint8Array,
+  from: NetAddr,
+  flow: Flow,
+  sole = false,
+): Envelope {
+  return { data, from, flow, size: messageSize(data), sole };
 }
 
 /**
@@ -36,13 +43,17 @@ export class Flow {
   readonly #tally: Tally;
   /** The pipe the messages came by. */
   readonly pipe: Pipe;
+  /** Gives the memory of a message back to the transport. */
+  readonly recycle: ((data: Uint8Array) => void) | undefined;
 
   constructor(
     pipe: Pipe,
     tally: Tally,
     bounds: { readonly bytes: number; readonly messages: number },
     onIdle: () => void,
+    recycle?: (data: Uint8Array) => void,
   ) {
+    this.recycle = recycle;
     this.pipe = pipe;
     this.#tally = tally;
     this.#maxBytes = bounds.bytes;

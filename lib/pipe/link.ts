@@ -1,5 +1,5 @@
 import { PipeClosedError } from "../errors.ts";
-import type { Envelope, Flow } from "./flow.ts";
+import type { Envelope } from "./flow.ts";
 import { envelopeQueue, type Kind } from "./mailbox.ts";
 import type { MessageQueue } from "./queue.ts";
 import type { NetConf } from "./conf.ts";
@@ -33,8 +33,8 @@ export class Link {
   #end: boolean | undefined;
   #pair: Link | undefined;
   #queue: MessageQueue<Envelope> | undefined;
-  /** What the message being sent counts for. */
-  #sending: Flow | undefined;
+  /** The message being sent. */
+  #sending: Envelope | undefined;
   #whenFlushed: (() => void)[] = [];
   /** The owner has removed it, and it is still sending what it had taken over. */
   #isCut = false;
@@ -116,12 +116,19 @@ export class Link {
 
   #send(envelope: Envelope): void {
     envelope.flow.hold();
-    this.#sending = envelope.flow;
+    this.#sending = envelope;
     this.target.forward(envelope.data).then(this.#sent, this.#failed);
   }
 
   readonly #sent = (): void => {
-    const flow = this.#sending;
+    const done = this.#sending;
+    // Only now has the system taken it.
+    if (done?.sole === true) done.flow.recycle?.(done.data);
+    this.#settled();
+  };
+
+  #settled(): void {
+    const flow = this.#sending?.flow;
     this.#sending = undefined;
     const next = this.#queue?.tryTake();
     if (next !== undefined) this.#send(next);
@@ -130,17 +137,17 @@ export class Link {
     const callbacks = this.#whenFlushed;
     this.#whenFlushed = [];
     for (const callback of callbacks) callback();
-  };
+  }
 
   readonly #failed = (error: unknown): void => {
     // A target that closes is no fault of the link; its end is dealt with where it is noticed.
     const gone = error instanceof PipeClosedError;
     if (!gone) this.source.report(error);
     // One datagram that could not be sent is one datagram lost.
-    if (!gone && this.target.kind === "datagram") return this.#sent();
+    if (!gone && this.target.kind === "datagram") return this.#settled();
     this.#discard();
     this.#remove();
-    this.#sent();
+    this.#settled();
   };
 
   #afterFlush(callback: () => void): void {

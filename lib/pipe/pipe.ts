@@ -87,7 +87,13 @@ export class ConnPipe extends PipeBase implements Sender {
     this.#server = server;
     const bytes = this.kind === "stream" ? conf.readerLimit : Infinity;
     const messages = this.kind === "stream" ? conf.maxQsize : 0;
-    this.flow = new Flow(this, this.tally, { bytes, messages }, () => this.#idle());
+    this.flow = new Flow(
+      this,
+      this.tally,
+      { bytes, messages },
+      () => this.#idle(),
+      transport.recycle?.bind(transport),
+    );
     this.#runner = new HandlerRunner(this);
     this.#dispatcher = new Dispatcher(this, server, this.#runner);
     this.#gate = new Gate(this);

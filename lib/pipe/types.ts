@@ -403,7 +403,10 @@ export interface ServerPipe extends Pipe {
 
 /** Options of {@linkcode pipeOpen}. */
 export interface PipeOptions {
-  /** The peer. With it the pipe is a client, without it a server. */
+  /**
+   * The peer. With it the pipe is a client, without it a server. 0.0.0.0 and :: stand for this host, so
+   * that a server's `localAddr` can always be given.
+   */
   readonly dest?: Dest | undefined;
   /**
    * The local side, an IP literal and port (0: any free one). By default a client leaves it to the

@@ -17,6 +17,8 @@ export class ConnTransport implements Transport {
   readonly raw: Deno.Conn;
   #buffer = new Uint8Array(FIRST_BUFFER);
   readonly #slab = new Slab();
+  /** A read buffer of full size that came back. */
+  #spare: Uint8Array<ArrayBuffer> | undefined;
   readonly #writes: WriteQueue;
   #state: "open" | "closing" | "closed" = "open";
   #closing: Promise<void> | undefined;
@@ -58,6 +60,13 @@ export class ConnTransport implements Transport {
     return this.#writes.send(data);
   }
 
+  recycle(data: Uint8Array): void {
+    const { buffer, length } = data;
+    // A read buffer, and not a slab: nothing that long is ever in one.
+    if (length < LARGE || buffer.byteLength !== LAST_BUFFER) return;
+    if (buffer instanceof ArrayBuffer) this.#spare = new Uint8Array(buffer);
+  }
+
   closeWrite(): Promise<void> {
     return this.#outputEnd ??= this.#endOutput();
   }
@@ -94,8 +103,10 @@ export class ConnTransport implements Transport {
   #take(count: number): Uint8Array {
     const buffer = this.#buffer, size = buffer.length;
     const full = count === size && size < LAST_BUFFER;
-    if (full || count >= LARGE) {
-      this.#buffer = new Uint8Array(full ? Math.min(size * GROWTH, LAST_BUFFER) : size);
+    if (full) this.#buffer = new Uint8Array(Math.min(size * GROWTH, LAST_BUFFER));
+    else if (count >= LARGE) {
+      this.#buffer = this.#spare ?? new Uint8Array(size);
+      this.#spare = undefined;
     }
     if (count >= LARGE) return buffer.subarray(0, count);
     return this.#slab.keep(buffer.subarray(0, count));

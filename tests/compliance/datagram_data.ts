@@ -45,6 +45,20 @@ export const datagramData: readonly Obligation<DatagramSubject>[] = [
     },
   },
   {
+    name: "what was sent can be changed once send has resolved",
+    async check(subject) {
+      await using pair = await sockets(subject);
+      const data = new Uint8Array(1000);
+      for (let i = 1; i <= 3; i++) {
+        await pair.a.send(data.fill(i), pair.b.localAddr);
+        data.fill(0xee);
+      }
+      for (let i = 1; i <= 3; i++) {
+        assertEquals((await receive(pair.b))[0], new Uint8Array(1000).fill(i));
+      }
+    },
+  },
+  {
     name: "senders are told apart, in turn and repeated",
     async check(subject) {
       await using pair = await sockets(subject);

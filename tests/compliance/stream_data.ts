@@ -56,6 +56,19 @@ export const streamData: readonly Obligation<StreamSubject>[] = [
     },
   },
   {
+    name: "what was sent can be changed once send has resolved",
+    async check(subject) {
+      await using pair = await connected(subject);
+      const data = new Uint8Array(20_000);
+      for (let i = 0; i < 3; i++) {
+        await pair.own.send(data.fill(i + 1));
+        data.fill(0xee);
+      }
+      const expected = [1, 2, 3].map((n) => new Uint8Array(20_000).fill(n));
+      assertEquals(await readBytes(pair.peer, 60_000), concat(expected));
+    },
+  },
+  {
     name: "a stream yields no empty chunk, and empty sends take their turn",
     async check(subject) {
       await using pair = await connected(subject);

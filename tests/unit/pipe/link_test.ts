@@ -174,7 +174,7 @@ Deno.test("link: a relay between a fast and a slow peer holds a bounded number o
   let sent = 0;
   const chunk = new Uint8Array(65536);
   const filling = (async () => {
-    for (let i = 0; i < 1600; i++) sent += await r.farA.send(chunk); // 100 MiB
+    for (let i = 0; i < 1600; i++) sent += await r.farA.send(chunk.fill(i)); // 100 MiB
     await r.farA.closeWrite();
   })();
   // farB reads only up to its own bound: wait until nothing moves any more.
@@ -187,9 +187,46 @@ Deno.test("link: a relay between a fast and a slow peer holds a bounded number o
   assert(sent < 40 * 1024 * 1024, `${sent} bytes went into the relay`);
   assert(r.a.stats.queued < 20 && r.b.stats.queued < 20);
   let got = 0;
-  for await (const [msg] of r.farB) got += msg.length;
+  for await (const [msg] of r.farB) {
+    // Memory is used again on the way: nothing may have been overwritten.
+    for (let i = 0; i < msg.length; i += 1021) {
+      if (msg[i] !== (((got + i) >> 16) & 0xff)) throw new Error(`byte ${got + i} differs`);
+    }
+    got += msg.length;
+  }
   await filling;
   assertEquals(got, 1600 * chunk.length);
+});
+
+Deno.test("link: memory is not used again while somebody else has the message", async () => {
+  const [a, farA, serverA] = await tcpPair();
+  const [b, farB, serverB] = await tcpPair();
+  const kept: Uint8Array[] = [];
+  farA.addPipe(b); // Deno's own connection, whose read buffers come back
+  const sub = farA.subscribe();
+  const draining = (async () => {
+    for await (const _ of farB);
+  })();
+  for (let i = 0; i < 40; i++) {
+    if (i === 20) sub.close();
+    await a.send(new Uint8Array(200_000).fill(i));
+    for (let left = 200_000; i < 20 && left > 0;) {
+      const msg = await sub.recv();
+      if (msg === null) throw new Error("the stream ended early");
+      kept.push(msg);
+      left -= msg.length;
+    }
+  }
+  await a.closeWrite();
+  await farA.closed;
+  await b.close();
+  await draining;
+  assert(kept.length > 20);
+  for (const msg of kept) {
+    const [first = -1] = msg;
+    assert(first < 20 && msg.every((byte) => byte === first), `bytes of ${first} were overwritten`);
+  }
+  for (const pipe of [a, serverA, serverB]) await pipe.close();
 });
 
 Deno.test("link: the clients of a server linked to each other are a chat that outlives them", async () => {
