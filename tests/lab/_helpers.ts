@@ -295,3 +295,10 @@ export class Growth implements Disposable {
     this.#peak = Math.max(this.#peak, Deno.memoryUsage().rss);
   }
 }
+
+/** Runs `ip` and waits for it; its complaint is the error. */
+export async function ip(...args: readonly string[]): Promise<void> {
+  await using program = new Program("ip", args);
+  const { success } = await program.ended();
+  if (!success) throw new Error(`ip ${args.join(" ")}: ${await program.stderr.text()}`);
+}

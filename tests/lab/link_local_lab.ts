@@ -4,7 +4,7 @@
  */
 import { pipeOpen, type Proto, TCP, UDP } from "@p2pd/pipes";
 import { assertEquals, assertMatch } from "@std/assert";
-import { labTest, portOf, Program } from "./_helpers.ts";
+import { ip, labTest, portOf, Program } from "./_helpers.ts";
 
 /** Our end of the cable, and theirs. */
 const HERE = "fe80::a";
@@ -25,12 +25,6 @@ let count = 0;
 function unique(): Cable {
   const id = `${Deno.pid}x${count++}`;
   return { namespace: `pipes${id}`, here: `pa${id}`, there: `pb${id}` };
-}
-
-async function ip(...args: readonly string[]): Promise<void> {
-  await using program = new Program("ip", args);
-  const { success } = await program.ended();
-  if (!success) throw new Error(`ip ${args.join(" ")}: ${await program.stderr.text()}`);
 }
 
 /** Lays the cable, runs the test, and removes everything, which the end of the namespace does. */
