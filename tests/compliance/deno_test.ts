@@ -17,12 +17,14 @@ function fails(error: Error): () => never {
   };
 }
 
-Deno.test("accept survives aborted connections and a full file table", async () => {
+Deno.test("accept survives connections that are gone and a full file table", async () => {
   const conn = new FakeConn({});
   const listener = new FakeListener([
     fails(new Deno.errors.ConnectionAborted("left")),
     fails(systemError("EMFILE")),
-    fails(new Deno.errors.ConnectionAborted("left")),
+    // What a client gives that has reset before it is accepted.
+    fails(new Deno.errors.NotConnected("left")),
+    fails(new Deno.errors.ConnectionReset("left")),
     () => conn,
   ]);
   const acceptor = adoptListener(listener);
