@@ -178,7 +178,7 @@ Deno.test("parseDest() refuses text that is no host and port", () => {
 Deno.test("parseDest() refuses what has not the form of an address", () => {
   const wrong = [
     ...[undefined, null, 80, 80n, true, Symbol("a"), () => 80, {}, [], ["a"], ["a", 80, 1]],
-    ...[{ hostname: "a" }, { port: 80 }, { path: "/tmp/a" }, new Uint8Array(1000), new Map()],
+    ...[{ hostname: "a" }, { port: 80 }, { path: undefined }, new Uint8Array(1000), new Map()],
   ];
   for (const dest of wrong) refused(dest, TypeError, "must be [host, port]");
   for (const host of [undefined, null, 1, {}, ["a"], new Uint8Array([97])]) {
@@ -259,6 +259,56 @@ Deno.test("parseDest() throws TypeError or RangeError only, whatever it is given
     }
   }
   assert(performance.now() - start < 5000);
+});
+
+Deno.test("parseDest() takes the path of a Unix socket, from an address of a pipe too", () => {
+  const forms = [
+    { path: "/tmp/a" },
+    { transport: "tcp", hostname: "/tmp/a", port: 0, path: "/tmp/a" },
+    { transport: "unix", path: "/tmp/a" },
+  ];
+  for (const dest of forms) {
+    const at = { hostname: "/tmp/a", port: 0, ip: undefined, path: "/tmp/a" };
+    assertEquals(parseDest(dest, "dest"), at);
+    assertEquals(parseDest(dest, "dest", { literal: true, zeroPort: false }), at);
+  }
+  // Whatever else the text would be.
+  for (const path of ["*", "127.0.0.1", "a:80", "a b", "%", "\0name", "ü/日本"]) {
+    assertEquals(parseDest({ path }, "dest").path, path);
+  }
+  assertEquals(
+    parseDest({ hostname: "a", port: 1, path: undefined }, "dest"),
+    endpoint("a", 1),
+  );
+});
+
+Deno.test("parseDest() refuses a path that no Unix socket can have", () => {
+  for (const path of [1, null, {}, ["/a"], new URL("file:///a")]) {
+    refused({ path }, TypeError, "path must be a string");
+  }
+  refused({ path: "" }, TypeError, "path is empty");
+  refused({ path: "\0" }, TypeError, "NUL");
+  refused({ path: "/a\0b" }, TypeError, "NUL");
+  refused({ path: "\0a\0b" }, TypeError, "NUL");
+  refused({ path: "/\ud800" }, TypeError, "well-formed");
+  const most = Deno.build.os === "darwin" ? 103 : 107;
+  assertEquals(parseDest({ path: "/".padEnd(most, "x") }, "dest").port, 0);
+  refused({ path: "/".padEnd(most + 1, "x") }, RangeError, `longer than ${most} bytes`);
+  refused({ path: "/".padEnd(most - 1, "x") + "ü" }, RangeError, `longer than ${most} bytes`);
+  refused({ path: "x".repeat(1_000_000) }, RangeError, `longer than ${most} bytes`);
+  // An abstract name has no final NUL, and begins with one.
+  assertEquals(parseDest({ path: "\0".padEnd(most + 1, "x") }, "dest").port, 0);
+  refused({ path: "\0".padEnd(most + 2, "x") }, RangeError, `longer than ${most + 1} bytes`);
+});
+
+Deno.test("formatAddr() shows a Unix socket by its path, and nothing that acts on a terminal", () => {
+  const at = (path: string) => formatAddr({ hostname: path, port: 0, path });
+  assertEquals(at("/tmp/a b:c"), "/tmp/a b:c");
+  assertEquals(at("\0name"), "@name");
+  assertEquals(at(""), "(unnamed)");
+  assertEquals(formatAddr({ hostname: "", port: 0 }), "(unnamed)");
+  assertEquals(at("/tmp/\x1b[2J\n"), '"/tmp/\\u001b[2J\\n"');
+  assertEquals(at("/\u202e\u200b\x9b"), '"/\\u202e\\u200b\\u009b"');
 });
 
 Deno.test("addrKey() and formatAddr() write host and port", () => {

@@ -245,3 +245,33 @@ Deno.test("the kinds of address have the edges that the RFCs give them", () => {
     for (const text of no) assert(!is(ip(text)), `not ${is.name} ${text}`);
   }
 });
+
+Deno.test("the first and last address of each family turn into bytes, number and text and back", () => {
+  const edges = [
+    ["0.0.0.0", "IPv4", 0n],
+    ["255.255.255.255", "IPv4", 2n ** 32n - 1n],
+    ["128.0.0.1", "IPv4", 2n ** 31n + 1n],
+    ["::", "IPv6", 0n],
+    ["ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "IPv6", 2n ** 128n - 1n],
+    ["8000::1", "IPv6", 2n ** 127n + 1n],
+    ["::ffff:0.0.0.0", "IPv6", 0xffffn << 32n],
+    ["::ffff:255.255.255.255", "IPv6", (0xffffn << 32n) + 0xffff_ffffn],
+  ] as const;
+  for (const [text, family, value] of edges) {
+    const address = { family, value, zone: "" };
+    assertEquals(ip(text), address);
+    assertEquals(formatIp(address), text);
+    assertEquals(ipFromBytes(ipToBytes(address)), address);
+    assertEquals(BigInt(`0x${ipToBytes(address).toHex()}`), value);
+  }
+});
+
+Deno.test("fault 34: no conversion strips the zone of a link-local address", () => {
+  const scoped = ip("fe80::1%eth0");
+  assertEquals(scoped.zone, "eth0");
+  assertEquals(formatIp(scoped), "fe80::1%eth0");
+  assertEquals(ipFromBytes(ipToBytes(scoped), scoped.zone), scoped);
+  assertEquals(normalizeIp("FE80:0::1%eth0"), "fe80::1%eth0");
+  assertEquals(systemHost("fe80::1%eth0"), "fe80::1%eth0");
+  assertEquals(unmapIp(scoped), scoped);
+});

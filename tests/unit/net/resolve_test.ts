@@ -105,6 +105,27 @@ Deno.test("resolveEndpoint() keeps the system's error as the cause", async () =>
   assertStringIncludes((await fails({ lookup: never })).message, "looked up"); // thrown, not rejected
 });
 
+Deno.test("resolveEndpoint() refuses a look-up that gives no list, and takes addresses only", async () => {
+  const wrong = [undefined, null, "192.0.2.1", 7, {}, { addresses: ["::1"] }, new Set(["::1"])];
+  for (const answer of wrong) {
+    // as a caller without types would
+    const lookup = (): Promise<never> => Promise.resolve(answer as never);
+    const error = await fails({ lookup });
+    assertStringIncludes(error.message, "the look-up gave no list of addresses, but ");
+    assertInstanceOf(error.cause, TypeError);
+  }
+  const mixed: unknown[] = [null, 4, { address: "192.0.2.9" }, ["192.0.2.8"], "192.0.2.1"];
+  const lookup = (): Promise<never> => Promise.resolve(mixed as never);
+  assertEquals(await resolve("a:80", { lookup }), ["192.0.2.1"]);
+  const trap = new Proxy([], {
+    get() {
+      throw new Error("a trap");
+    },
+  });
+  const trapped = await fails({ lookup: (): never => trap as never });
+  assertStringIncludes(trapped.message, "a trap");
+});
+
 Deno.test("resolveEndpoint() takes a look-up's own TimeoutError for a failure, not for ours", async () => {
   const cause = new DOMException("slow server", "TimeoutError");
   const error = await fails({ lookup: () => Promise.reject(cause) });
