@@ -34,7 +34,40 @@ export {
   ResolveError,
 } from "./lib/errors.ts";
 export { formatAddr } from "./lib/net/address.ts";
+export { IpRange, type IpRangeOptions, type IpScope } from "./lib/net/ip_range.ts";
+export type { Lookup } from "./lib/net/resolve.ts";
+export type { Card, InterfaceJson } from "./lib/netif/card.ts";
+export type { InterfaceAddress } from "./lib/netif/card_address.ts";
+export type { Candidate, Gateway } from "./lib/netif/choose.ts";
+export {
+  Daemon,
+  type DaemonCloseOptions,
+  type DaemonListening,
+  type DaemonListenOptions,
+  type DaemonOptions,
+} from "./lib/netif/daemon.ts";
+export type { DefaultRoute } from "./lib/netif/default_route.ts";
+export {
+  type DefaultInterfaceOptions,
+  Interface,
+  type InterfaceOptions,
+  listInterfaces,
+} from "./lib/netif/interface.ts";
+export type { InterfaceKind } from "./lib/netif/kind.ts";
+export { pickRoute } from "./lib/netif/pick_route.ts";
+export {
+  type BindOptions,
+  type Bound,
+  Route,
+  type RouteJson,
+  type RouteOptions,
+} from "./lib/netif/route.ts";
+export { RoutePool } from "./lib/netif/route_pool.ts";
+export type { InterfaceSource, InterfaceSourceLike } from "./lib/netif/source.ts";
+export type { InterfaceChange, NamedAddress, WatchInterfacesOptions } from "./lib/netif/watch.ts";
 export { NET_CONF, type NetConf } from "./lib/pipe/conf.ts";
+export type { MulticastConf } from "./lib/pipe/multicast_conf.ts";
+export type { TlsConf } from "./lib/pipe/tls_conf.ts";
 export { SUB_ALL } from "./lib/pipe/filter.ts";
 export { pipeOpen } from "./lib/pipe/open.ts";
 export { TCP, UDP } from "./lib/pipe/options.ts";
@@ -50,14 +83,22 @@ export type {
   MsgCb,
   MsgId,
   NetAddr,
+  OpenConn,
+  OpenListener,
+  OpenSocket,
+  PeerCertificate,
   Pipe,
   PipeOptions,
   PipeStats,
   Proto,
+  RawOptions,
+  RawSocket,
   RequestOptions,
   ServerPipe,
+  StreamPair,
   Sub,
   Subscription,
+  TlsInfo,
   UpCb,
   WaitOptions,
 } from "./lib/pipe/types.ts";

@@ -59,21 +59,29 @@ export class PipeStateError extends PipeError {
   override name = "PipeStateError";
 }
 
-/** A pipe could not be opened. Nothing that was opened on the way stays open. */
+/** A pipe could not be opened. Nothing that was opened on the way stays open (see `conf.doClose`). */
 export class PipeOpenError extends PipeError {
   /** The class's name. */
   override name = "PipeOpenError";
   /** The step that failed. */
   declare readonly phase: OpenPhase;
+  /** With `conf.doClose: false`: the socket that was there when it failed, still open, the caller's. */
+  readonly sock: unknown;
 
   /**
    * Makes an error.
    *
    * @param message What could not be opened, and why.
-   * @param options The phase, and the address and cause where there are any.
+   * @param options The phase, and the address, cause and socket where there are any.
    */
-  constructor(message: string, options: PipeErrorOptions & { readonly phase: OpenPhase }) {
+  constructor(
+    message: string,
+    options: PipeErrorOptions & { readonly phase: OpenPhase; readonly sock?: unknown },
+  ) {
     super(message, options);
+    this.sock = options.sock;
+    // Shown by what prints the error only where there is one.
+    if (options.sock === undefined) Object.defineProperty(this, "sock", { enumerable: false });
   }
 }
 

@@ -5,15 +5,18 @@
  */
 import { formatIp, type Ip, parseIp, unmapIp } from "./ip.ts";
 import { show } from "./show.ts";
+import { checkPath, isAbstract } from "./unix_path.ts";
 
 /** A checked address: where to go, or where to listen. */
 export interface Endpoint {
-  /** Canonical IP text (v4-mapped unfolded, zone kept), a lower-case host name, or "*". */
+  /** Canonical IP text (v4-mapped unfolded, zone kept), a lower-case host name, "*", or `path`. */
   readonly hostname: string;
   /** 0 to 65535. */
   readonly port: number;
   /** The address, if the host is one. */
   readonly ip: Ip | undefined;
+  /** The path, if it is a Unix socket; the port is 0 then. */
+  readonly path?: string;
 }
 
 /** What {@linkcode parseDest} lets pass. */
@@ -38,7 +41,7 @@ export interface ParseDestOptions {
   readonly zeroPort?: boolean;
 }
 
-const FORMS = 'must be [host, port], "host:port", "[ipv6]:port" or { hostname, port }';
+const FORMS = 'must be [host, port], "host:port", "[ipv6]:port", { hostname, port } or { path }';
 /** Longer is no name, even before its conversion to ASCII; keeps the conversion short. */
 const MAX_HOST = 1024;
 const MAX_NAME = 253, MAX_LABEL = 63; // RFC 1035, section 2.3.4
@@ -91,6 +94,11 @@ function split(dest: unknown, what: string): Parts {
     return { host: dest.hostname, port: dest.port, written: dest.port };
   }
   throw new TypeError(`${what}: ${FORMS}, got ${show(dest)}`);
+}
+
+/** Whether it is an object for a Unix socket; that of an IP address may have an undefined path. */
+function hasPath(dest: unknown): dest is { readonly path: unknown } {
+  return typeof dest === "object" && dest !== null && "path" in dest && dest.path !== undefined;
 }
 
 function isDigit(code: number): boolean {
@@ -160,17 +168,21 @@ function checkPort({ port, written }: Parts, what: string, zeroPort = true): num
 }
 
 /**
- * Checks an address as a caller writes it: `[host, port]`, `"host:port"`, `"[::1]:80"`, or an object
- * with `hostname` and `port` as Deno has them. Nothing is looked up.
+ * Checks an address as a caller writes it: `[host, port]`, `"host:port"`, `"[::1]:80"`, an object with
+ * `hostname` and `port` as Deno has them, or one with the `path` of a Unix socket. Nothing is looked up.
  *
  * @param dest The address.
  * @param what The argument's name, for the error.
  * @param o What else is allowed, and what is not.
  * @returns The address, in canonical text.
  * @throws {TypeError} If the form or the host is wrong; the message names the argument and the value.
- * @throws {RangeError} If the port is wrong, or is 0 where it must not be.
+ * @throws {RangeError} If the port is wrong, or is 0 where it must not be, or the path is too long.
  */
 export function parseDest(dest: unknown, what: string, o: ParseDestOptions = {}): Endpoint {
+  if (hasPath(dest)) {
+    const path = checkPath(dest.path, what);
+    return { hostname: path, port: 0, ip: undefined, path };
+  }
   const parts = split(dest, what);
   const { host } = parts;
   const refuse = (why: string) => new TypeError(`${what}: ${why}, got ${show(dest)}`);
@@ -207,11 +219,16 @@ export function addrKey(hostname: string, port: number): string {
   return `${hostname}|${port}`;
 }
 
+/** What a terminal or a log may act on instead of showing it; a peer may have chosen its path. */
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
+
 /**
- * An address as text, as messages show it and as every `dest` and `route` takes it back.
+ * An address as text, as messages show it. Every `dest` and `route` takes back that of an IP address;
+ * the path of a Unix socket goes into `{ path }`.
  *
  * @param addr An address of a pipe, or of Deno.
- * @returns `1.2.3.4:80` or `[::1]:80` (RFC 3986, section 3.2.2).
+ * @returns `1.2.3.4:80` or `[::1]:80` (RFC 3986, section 3.2.2); the path of a Unix socket, with "@" for
+ * the NUL of an abstract name; "(unnamed)" for a socket without an address.
  *
  * @example
  * ```ts
@@ -222,8 +239,13 @@ export function addrKey(hostname: string, port: number): string {
  * ```
  */
 export function formatAddr(
-  addr: { readonly hostname: string; readonly port: number },
+  addr: { readonly hostname: string; readonly port: number; readonly path?: string },
 ): string {
-  const { hostname, port } = addr;
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+  const { hostname, port, path = hostname } = addr;
+  if (path === "") return "(unnamed)";
+  if (addr.path === undefined) {
+    return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+  }
+  const text = isAbstract(path) ? `@${path.slice(1)}` : path;
+  return HIDDEN.test(text) ? show(text) : text;
 }

@@ -8,6 +8,7 @@ import { PipeOpenError, ResolveError } from "../errors.ts";
 import type { Family } from "../pipe/types.ts";
 import { type Endpoint, formatAddr } from "./address.ts";
 import { formatIp, type Ip, parseIp, unmapIp } from "./ip.ts";
+import { show } from "./show.ts";
 
 /** Looks a host name up: all its addresses, as text, best first. Rejects if there are none. */
 export type Lookup = (host: string) => Promise<readonly string[]>;
@@ -51,13 +52,13 @@ export async function systemLookup(host: string): Promise<readonly string[]> {
 }
 
 type Answer =
-  | { readonly kind: "found"; readonly addresses: readonly string[] }
+  | { readonly kind: "found"; readonly ips: Ip[] }
   | { readonly kind: "failed"; readonly error: unknown };
 
 /** Never rejects, so that a failure of the look-up is not taken for a timeout or an abort. */
 async function ask(lookup: Lookup, host: string): Promise<Answer> {
   try {
-    return { kind: "found", addresses: await lookup(host) };
+    return { kind: "found", ips: usable(await lookup(host)) };
   } catch (error) {
     return { kind: "failed", error };
   }
@@ -77,17 +78,21 @@ function lookupFailed(ep: Endpoint, cause: unknown): PipeOpenError {
   }
   const why = code === "ENOTFOUND"
     ? "host not found"
-    : cause instanceof Error
+    : cause instanceof Error && cause.message !== ""
     ? cause.message
     : "the look-up failed";
   return new ResolveError(`Cannot resolve ${ep.hostname}: ${why}`, { addr, cause });
 }
 
 /** The addresses of an answer, unfolded, each once, in order. */
-function usable(addresses: readonly string[]): Ip[] {
+function usable(answer: unknown): Ip[] {
+  if (!Array.isArray(answer)) {
+    throw new TypeError(`the look-up gave no list of addresses, but ${show(answer)}`);
+  }
+  const texts: readonly unknown[] = answer;
   const ips = new Map<string, Ip>();
-  for (const text of addresses) {
-    const parsed = parseIp(text);
+  for (const text of texts) {
+    const parsed = typeof text === "string" ? parseIp(text) : undefined;
     if (!parsed) continue;
     const ip = unmapIp(parsed);
     const key = formatIp(ip);
@@ -143,5 +148,5 @@ export async function resolveEndpoint(ep: Endpoint, o: ResolveOptions): Promise<
     throw new ResolveError(message, { addr, cause });
   }
   if (answer.kind === "failed") throw lookupFailed(ep, answer.error);
-  return ofFamily(usable(answer.addresses), ep, family);
+  return ofFamily(answer.ips, ep, family);
 }

@@ -2,7 +2,10 @@ const MAX_SHOWN = 80;
 
 /** JSON-like, without calling into the value; at most a few members of each level. */
 function render(value: unknown, depth: number): string {
-  if (typeof value === "string") return JSON.stringify(value.slice(0, MAX_SHOWN));
+  if (typeof value === "string") {
+    if (value.includes("PRIVATE KEY-----")) return "a private key"; // never show one (RFC 7468)
+    return JSON.stringify(value.slice(0, MAX_SHOWN));
+  }
   if (typeof value === "function") return "a function";
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value !== "object" || value === null) return String(value);

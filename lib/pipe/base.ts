@@ -1,7 +1,8 @@
 import { formatAddr } from "../net/address.ts";
 import { show } from "../net/show.ts";
 import { PipeStateError } from "../errors.ts";
-import { checkFunction, type NetConf } from "./conf.ts";
+import { checkFunction } from "./checks.ts";
+import type { NetConf } from "./conf.ts";
 import { compileFilter, type Filter, passes, SUB_ALL } from "./filter.ts";
 import type { Envelope } from "./flow.ts";
 import type { Handler } from "./handlers.ts";
@@ -10,6 +11,7 @@ import { type Hand, type Kind, Mailbox } from "./mailbox.ts";
 import { readableOf, writableOf } from "./streams.ts";
 import { HandlerSubscription, QueueSubscription, SubscriptionIndex } from "./subscription.ts";
 import { Tally } from "./tally.ts";
+import type { TlsConf } from "./tls_conf.ts";
 import type {
   CloseInfo,
   Dest,
@@ -24,6 +26,7 @@ import type {
   RequestOptions,
   Sub,
   Subscription,
+  TlsInfo,
   UpCb,
   WaitOptions,
 } from "./types.ts";
@@ -41,6 +44,7 @@ export abstract class PipeBase implements Pipe, LinkEnd {
   abstract readonly sock: unknown;
   abstract readonly localAddr: NetAddr;
   abstract readonly remoteAddr: NetAddr | undefined;
+  abstract readonly tls: TlsInfo | undefined;
   readonly proto: Proto;
   readonly route: Dest | undefined;
   readonly conf: Readonly<NetConf>;
@@ -82,6 +86,7 @@ export abstract class PipeBase implements Pipe, LinkEnd {
   abstract forward(data: Uint8Array): Promise<void>;
   abstract addUpCb(cb: UpCb): this;
   abstract addEndCb(cb: EndCb): this;
+  abstract startTls(tls?: true | TlsConf): Promise<TlsInfo>;
   abstract closeWrite(): Promise<void>;
   abstract close(): Promise<void>;
   abstract abort(reason?: unknown): void;

@@ -1,12 +1,36 @@
-import type { ErrorCb, MsgId, WaitOptions } from "./types.ts";
+import type { IpRange } from "../net/ip_range.ts";
+import { parseRanges } from "../net/ip_rules.ts";
 import { show } from "../net/show.ts";
+import type { Lookup } from "../net/resolve.ts";
+import { checkCount, checkFunction, checkMs, count, flag } from "./checks.ts";
+import { checkMulticast, type MulticastConf } from "./multicast_conf.ts";
+import { type TlsConf, tlsConf } from "./tls_conf.ts";
+import type { ErrorCb, MsgId } from "./types.ts";
 
 /** Every timeout, limit and socket option of a pipe. Times are milliseconds. */
 export interface NetConf {
   /** Longest look-up of a host name; Infinity: as long as the system takes. @default {2000} */
   dnsTimeout: number;
+  /**
+   * Looks host names up in the system's place: gives all addresses of a name, best first. Bounded by
+   * `dnsTimeout` as well. @default {null}
+   */
+  lookup: Lookup | null;
   /** Longest TCP connect, over all addresses tried together; Infinity: the system's. @default {2000} */
   conTimeout: number;
+  /**
+   * TLS (RFC 8446, RFC 5246) on a TCP pipe. true: a client that verifies its peer by the system's or
+   * Deno's certificate authorities and the name in `dest`; a {@linkcode TlsConf} says more, and is
+   * needed for a server, which must have a certificate. @default {false}
+   */
+  useSsl: boolean | TlsConf;
+  /**
+   * Longest TLS handshake, on either side; Infinity: as long as the peer takes. On a server it costs a
+   * peer that never finishes it no more than its own connection. @default {4000}
+   */
+  sslHandshake: number;
+  /** The number of the protocol: 0 for whichever it is, 6 for TCP, 17 for UDP. @default {0} */
+  sockProto: number;
   /**
    * Wait of `recv`, `recvFrom` and `request` when the call names none; 0: only what is there,
    * Infinity: for ever. @default {2000}
@@ -22,6 +46,16 @@ export interface NetConf {
    * (Datagram queues hold 2 MiB, counted in the same way.) @default {65536}
    */
   readerLimit: number;
+  /**
+   * Opens the socket and gives it back raw, as the platform has it: owned by the caller, and no pipe is
+   * made. @default {false}
+   */
+  sockOnly: boolean;
+  /**
+   * Closes the socket, given or made, when the open fails after there was one. false leaves it open and
+   * hands it over as `sock` of the error. @default {true}
+   */
+  doClose: boolean;
   /** Connections of a TCP server at a time; the next is turned away and counted. 0: any. @default {0} */
   maxClients: number;
   /** Connections a TCP server holds for `accept` while nothing else consumes them. @default {1024} */
@@ -51,8 +85,21 @@ export interface NetConf {
   sendRetry: number;
   /** Lets several sockets listen on one port (TCP: SO_REUSEPORT, UDP: SO_REUSEADDR). @default {false} */
   reuseAddr: boolean;
-  /** Allows sending to 255.255.255.255. @default {false} */
+  /**
+   * Allows sending to 255.255.255.255 and to the broadcast address of a subnet that this host is known
+   * to be in (which needs `--allow-sys=networkInterfaces` to be known; loopback's always is).
+   * @default {false}
+   */
   broadcast: boolean;
+  /** Groups that a UDP pipe hears; it leaves them when it closes. @default {null} */
+  multicast: MulticastConf | readonly MulticastConf[] | null;
+  /**
+   * Whom a server hears, as addresses or blocks of them ("10.0.0.0/8"): connections and datagrams of
+   * anybody else are turned away and counted in `stats.refused`. null: everybody. @default {null}
+   */
+  allow: readonly (string | IpRange)[] | null;
+  /** Whom a server does not hear, whatever `allow` says. null: nobody. @default {null} */
+  deny: readonly (string | IpRange)[] | null;
   /** Lets everybody's datagrams through on a pipe with a `dest`, not its peer's alone. @default {false} */
   anyPeer: boolean;
   /** TCP_NODELAY: small messages leave at once. @default {true} */
@@ -72,10 +119,16 @@ export interface NetConf {
 /** The defaults of {@linkcode NetConf}, frozen: override them by `conf`, pipe by pipe. */
 export const NET_CONF: Readonly<NetConf> = Object.freeze({
   dnsTimeout: 2000,
+  lookup: null,
   conTimeout: 2000,
+  useSsl: false,
+  sslHandshake: 4000,
+  sockProto: 0,
   recvTimeout: 2000,
   maxQsize: 0,
   readerLimit: 65536,
+  sockOnly: false,
+  doClose: true,
   maxClients: 0,
   backlog: 1024,
   idleTimeout: 0,
@@ -85,6 +138,9 @@ export const NET_CONF: Readonly<NetConf> = Object.freeze({
   sendRetry: 2,
   reuseAddr: false,
   broadcast: false,
+  multicast: null,
+  allow: null,
+  deny: null,
   anyPeer: false,
   noDelay: true,
   keepAlive: false,
@@ -92,72 +148,30 @@ export const NET_CONF: Readonly<NetConf> = Object.freeze({
   onError: (error: unknown) => console.error(error),
 });
 
-type Check = (value: unknown, what: string) => void;
+/** Throws where the value is wrong; what it returns, if anything, takes the value's place. */
+type ConfCheck = (value: unknown, what: string) => unknown;
 
-/** A duration in milliseconds, Infinity included. */
-export const checkMs: Check = (value, what) => {
-  if (typeof value !== "number") {
-    throw new TypeError(`${what}: a number of milliseconds is needed, got ${show(value)}`);
-  }
-  if (!(value >= 0)) {
-    throw new RangeError(`${what}: must be 0 or more milliseconds, got ${show(value)}`);
-  }
-};
-
-const count = (least: number): Check => (value, what) => {
-  if (typeof value !== "number") {
-    throw new TypeError(`${what}: a whole number is needed, got ${show(value)}`);
-  }
-  if (!Number.isSafeInteger(value) || value < least) {
-    throw new RangeError(`${what}: must be a whole number of ${least} or more, got ${show(value)}`);
-  }
-};
-
-/** A whole number of 0 or more. */
-export const checkCount: Check = count(0);
-
-const flag: Check = (value, what) => {
-  if (typeof value !== "boolean") {
-    throw new TypeError(`${what}: true or false is needed, got ${show(value)}`);
-  }
-};
-
-/** A function. */
-export const checkFunction: Check = (value, what) => {
-  if (typeof value !== "function") {
-    throw new TypeError(`${what}: a function is needed, got ${show(value)}`);
-  }
-};
-
-/** The options of a call that waits. */
-export function checkWait(options: unknown): WaitOptions {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`options: { timeout?, signal? } is needed, got ${show(options)}`);
-  }
-  for (const key of Object.keys(options)) {
-    if (key !== "timeout" && key !== "signal") {
-      throw new TypeError(`options: there is no ${show(key)}, only timeout and signal`);
-    }
-  }
-  const { timeout, signal }: { timeout?: unknown; signal?: unknown } = options;
-  if (timeout !== undefined) checkMs(timeout, "timeout");
-  checkSignal(signal);
-  return options;
-}
-
-/** An AbortSignal, or none. */
-export function checkSignal(signal: unknown): asserts signal is AbortSignal | undefined {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError(`signal: an AbortSignal is needed, got ${show(signal)}`);
-  }
-}
-
-const CHECKS: { readonly [K in keyof NetConf]: Check } = {
+const CHECKS: { readonly [K in keyof NetConf]: ConfCheck } = {
   dnsTimeout: checkMs,
+  lookup: (value, what) => {
+    if (value !== null) checkFunction(value, what);
+  },
   conTimeout: checkMs,
+  useSsl: tlsConf,
+  sslHandshake: checkMs,
+  sockProto: (value, what) => {
+    checkCount(value, what);
+    if (value !== 0 && value !== 6 && value !== 17) {
+      throw new RangeError(
+        `${what}: Deno has sockets for TCP (6) and UDP (17) only, none for protocol ${show(value)}`,
+      );
+    }
+  },
   recvTimeout: checkMs,
   maxQsize: checkCount,
   readerLimit: count(1),
+  sockOnly: flag,
+  doClose: flag,
   maxClients: checkCount,
   backlog: count(1),
   idleTimeout: checkMs,
@@ -173,6 +187,9 @@ const CHECKS: { readonly [K in keyof NetConf]: Check } = {
   sendRetry: checkCount,
   reuseAddr: flag,
   broadcast: flag,
+  multicast: checkMulticast,
+  allow: (value, what) => value === null ? null : parseRanges(value, what),
+  deny: (value, what) => value === null ? null : parseRanges(value, what),
   anyPeer: flag,
   noDelay: flag,
   keepAlive: flag,
@@ -203,8 +220,7 @@ export function resolveConf(overrides: unknown): Readonly<NetConf> {
       throw new TypeError(`conf: there is no ${show(key)}; did you mean "${nearest(key)}"?`);
     }
     if (value === undefined) continue;
-    CHECKS[key](value, `conf.${key}`);
-    given[key] = value;
+    given[key] = CHECKS[key](value, `conf.${key}`) ?? value;
   }
   return Object.freeze({ ...NET_CONF, ...given });
 }

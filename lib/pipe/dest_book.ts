@@ -1,12 +1,10 @@
 import { PipeStateError } from "../errors.ts";
-import { addrKey, formatAddr, parseDest } from "../net/address.ts";
+import { addrKey, type Endpoint, formatAddr, parseDest } from "../net/address.ts";
 import { formatIp, type Ip } from "../net/ip.ts";
 import { resolveEndpoint } from "../net/resolve.ts";
+import { isKnownBroadcast } from "./broadcast.ts";
 import type { NetConf } from "./conf.ts";
-import type { Dest, Family, NetAddr } from "./types.ts";
-
-/** Those that every host has: of the link, and of loopback. */
-const BROADCAST: readonly string[] = ["255.255.255.255", "127.255.255.255"];
+import type { Dest, NetAddr } from "./types.ts";
 
 /** Enough for every peer of most servers, and no more memory than that for the others. */
 const MOST = 4096;
@@ -28,13 +26,10 @@ export class DestBook {
     const known = key === undefined ? undefined : this.#known.get(key);
     if (known !== undefined) return known;
     const endpoint = parseDest(dest, "dest", { zeroPort: false });
-    if (endpoint.ip === undefined) {
-      return resolveEndpoint(endpoint, {
-        timeout: this.#conf.dnsTimeout,
-        ...(this.#local.hostname.includes(":") ? {} : { family: "IPv4" as Family }),
-      }).then(([ip]) => this.#check(ip, endpoint.port));
-    }
-    const addr = this.#check(endpoint.ip, endpoint.port);
+    const { path, ip, port } = endpoint;
+    if (path === undefined && ip === undefined) return this.#look(endpoint);
+    const addr = path === undefined ? ipAddr(ip, port) : pathAddr(path);
+    this.#check(addr);
     if (key !== undefined) {
       if (this.#known.size >= MOST) this.#known.clear();
       this.#known.set(key, addr);
@@ -42,38 +37,68 @@ export class DestBook {
     return addr;
   }
 
-  #check(ip: Ip | undefined, port: number): NetAddr {
-    if (ip === undefined) throw new PipeStateError("Cannot send: the name has no address");
-    const addr: NetAddr = Object.freeze({ transport: "udp", hostname: formatIp(ip), port });
+  async #look(endpoint: Endpoint): Promise<NetAddr> {
+    const { dnsTimeout: timeout, lookup } = this.#conf;
+    const { hostname, path } = this.#local;
+    if (path !== undefined) throw this.#unreachable(endpoint, "no Unix socket");
+    const [ip] = await resolveEndpoint(endpoint, {
+      timeout,
+      ...(lookup === null ? {} : { lookup }),
+      ...(hostname.includes(":") ? {} : { family: "IPv4" as const }),
+    });
+    return this.#check(ipAddr(ip, endpoint.port));
+  }
+
+  #check(addr: NetAddr): NetAddr {
     const refusal = this.refusal(addr);
     if (refusal !== undefined) throw refusal;
-    const local = this.#local.hostname;
-    if (ip.family === "IPv6" && !local.includes(":")) {
-      throw new PipeStateError(
-        `Cannot send: ${formatAddr(addr)} is an IPv6 address, and this pipe is bound to ${local}`,
-      );
+    const local = this.#local;
+    if ((addr.path === undefined) !== (local.path === undefined)) {
+      throw this.#unreachable(addr, addr.path === undefined ? "no Unix socket" : "a Unix socket");
     }
-    if (ip.family === "IPv4" && local.includes(":") && local !== "::") {
-      throw new PipeStateError(
-        `Cannot send: ${formatAddr(addr)} is an IPv4 address, and this pipe is bound to ${local}`,
-      );
+    if (addr.path !== undefined) return addr;
+    const ipv6 = addr.hostname.includes(":"), fromIpv6 = local.hostname.includes(":");
+    if (ipv6 && !fromIpv6) throw this.#unreachable(addr, "an IPv6 address");
+    if (!ipv6 && fromIpv6 && local.hostname !== "::") {
+      throw this.#unreachable(addr, "an IPv4 address");
     }
     return addr;
   }
 
+  #unreachable(to: NetAddr | Endpoint, what: string): PipeStateError {
+    const local = this.#local.path ?? this.#local.hostname;
+    return new PipeStateError(
+      `Cannot send: ${formatAddr(to)} is ${what}, and this pipe is bound to ${local}`,
+    );
+  }
+
   /** Why an address must not be sent to, if it must not. */
   refusal(addr: NetAddr): Error | undefined {
-    if (this.#conf.broadcast || !BROADCAST.includes(addr.hostname)) return undefined;
+    if (this.#conf.broadcast || addr.path !== undefined) return undefined;
+    if (!isKnownBroadcast(addr.hostname)) return undefined;
     return new PipeStateError(
       `Cannot send: ${formatAddr(addr)} is a broadcast address; set conf.broadcast to allow it`,
     );
   }
 }
 
+function ipAddr(ip: Ip | undefined, port: number): NetAddr {
+  if (ip === undefined) throw new PipeStateError("Cannot send: the name has no address");
+  return Object.freeze({ transport: "udp", hostname: formatIp(ip), port });
+}
+
+function pathAddr(path: string): NetAddr {
+  return Object.freeze({ transport: "udp", hostname: path, port: 0, path });
+}
+
 /** Text under which a destination can be found again; undefined for malformed ones. */
 function keyOf(dest: Dest): string | undefined {
   if (typeof dest === "string") return `text ${dest}`;
   if (typeof dest !== "object" || dest === null) return undefined;
+  if ("path" in dest && dest.path !== undefined) {
+    return typeof dest.path === "string" ? `path ${dest.path}` : undefined;
+  }
+  if (!("hostname" in dest || "length" in dest)) return undefined;
   const [host, port]: readonly unknown[] = "length" in dest ? dest : [dest.hostname, dest.port];
   return typeof host === "string" && typeof port === "number" ? addrKey(host, port) : undefined;
 }

@@ -57,6 +57,7 @@ export function passes(filter: Filter, data: Uint8Array, from: NetAddr): boolean
  */
 export function peerKeys(from: NetAddr): string[] {
   const { hostname, port } = from;
+  if (port === 0) return [addrKey(hostname, 0)]; // a Unix socket
   const keys = [addrKey(hostname, port), addrKey(hostname, 0)];
   const zone = hostname.indexOf("%");
   if (zone >= 0) {

@@ -66,6 +66,11 @@ export class Flow {
     return this.#holds === 0;
   }
 
+  /** How many messages nobody has taken yet. */
+  get unread(): number {
+    return this.#messages;
+  }
+
   /** Whether there is room to read on. */
   get open(): boolean {
     return this.#bytes < this.#maxBytes && this.#messages < this.#maxMessages;

@@ -2,6 +2,7 @@ import type { NetConf } from "./conf.ts";
 import type { Kind } from "./mailbox.ts";
 import { MsgIds } from "./msg_ids.ts";
 import { isSame } from "./peer.ts";
+import { PeerRules } from "./peer_rules.ts";
 import type { Tally } from "./tally.ts";
 import type { NetAddr } from "./types.ts";
 
@@ -19,6 +20,8 @@ export class Gate {
   readonly #pipe: Gated;
   /** The only one who is heard, if that is so. */
   readonly #peer: NetAddr | undefined;
+  /** Of a connection its server has decided. */
+  readonly #rules: PeerRules | undefined;
   readonly #ids: MsgIds | undefined;
 
   constructor(pipe: Gated) {
@@ -26,6 +29,7 @@ export class Gate {
     this.#pipe = pipe;
     // A connection has no strangers.
     this.#peer = kind === "datagram" ? remoteAddr : undefined;
+    if (kind === "datagram") this.#rules = new PeerRules(conf);
     if (conf.enableMsgIds === false) return;
     const idOf = conf.enableMsgIds === true ? undefined : conf.enableMsgIds;
     this.#ids = new MsgIds(conf.maxMsgIds, idOf);
@@ -33,18 +37,28 @@ export class Gate {
 
   /** The sender as it is to be shown, or undefined if the message is to be dropped. */
   enter(data: Uint8Array, sender: NetAddr): NetAddr | undefined {
-    const { conf, tally } = this.#pipe;
+    const { tally } = this.#pipe;
+    if (this.#rules?.admits(sender) === false) {
+      tally.refused();
+      return undefined;
+    }
     let from = sender;
-    // Nobody can be answered at port 0, so nobody is there.
     const known = this.#peer !== undefined && isSame(this.#peer, sender);
     if (known && this.#peer !== undefined) from = this.#peer; // with its zone
-    else if (sender.port === 0 || (this.#peer !== undefined && !conf.anyPeer)) {
+    else if (this.#isStranger(sender)) {
       tally.stranger();
       return undefined;
     }
     tally.received(data.length);
     if (this.#ids !== undefined && this.#isDuplicate(this.#ids, data, from)) return undefined;
     return from;
+  }
+
+  /** Nobody is at the other end of a connection but its peer, whatever that is called. */
+  #isStranger(sender: NetAddr): boolean {
+    const { kind, conf } = this.#pipe;
+    if (kind === "stream") return false;
+    return isNobody(sender) || (this.#peer !== undefined && !conf.anyPeer);
   }
 
   #isDuplicate(ids: MsgIds, data: Uint8Array, from: NetAddr): boolean {
@@ -57,4 +71,9 @@ export class Gate {
     this.#pipe.tally.duplicate();
     return true;
   }
+}
+
+/** Nobody can be answered at port 0, so nobody is there. A Unix socket has none. */
+function isNobody({ port, path }: NetAddr): boolean {
+  return port === 0 && path === undefined;
 }

@@ -20,9 +20,9 @@ export function interleave(addresses: readonly NetAddr[]): NetAddr[] {
 }
 
 /** How to race. */
-export interface RaceOptions<T> {
-  /** Tries one address; must end, and leave nothing open, when the signal says so. */
-  readonly attempt: (addr: NetAddr, signal: AbortSignal) => Promise<T>;
+export interface RaceOptions<A, T> {
+  /** Makes one attempt; must end, and leave nothing open, when the signal says so. */
+  readonly attempt: (way: A, signal: AbortSignal) => Promise<T>;
   /** Gets rid of one that came second. */
   readonly discard: (late: T) => void;
   /** Ends all attempts. */
@@ -31,25 +31,25 @@ export interface RaceOptions<T> {
   readonly delay?: number;
 }
 
-/** Nobody won: what each address said, in the order they were tried; undefined: it was not tried. */
+/** Nobody won: what became of each attempt, in their order; undefined: it was not made. */
 export class AllFailed extends Error {
   override name = "AllFailed";
-  /** One entry for each address. */
+  /** One entry for each way. */
   readonly errors: readonly unknown[];
 
   constructor(errors: readonly unknown[]) {
-    super("No address could be connected to");
+    super("No attempt succeeded");
     this.errors = errors;
   }
 }
 
 /**
- * Connects to the first address that answers: each later one is tried when those before it failed, or
- * have not answered for a while. When it settles no attempt is running any more.
+ * Takes the first of several ways that works: each later one is tried when those before it failed, or
+ * have come to nothing for a while. When it settles no attempt is running any more.
  *
- * @throws {AllFailed} When no address could be connected to.
+ * @throws {AllFailed} When none worked.
  */
-export async function race<T>(addresses: readonly NetAddr[], options: RaceOptions<T>): Promise<T> {
+export async function race<A, T>(ways: readonly A[], options: RaceOptions<A, T>): Promise<T> {
   const { attempt, discard, signal, delay = ATTEMPT_DELAY } = options;
   const errors: unknown[] = [];
   const running = new Set<Promise<void>>();
@@ -58,11 +58,11 @@ export async function race<T>(addresses: readonly NetAddr[], options: RaceOption
   let won: { readonly value: T } | undefined;
   let wake = () => {};
 
-  const begin = (addr: NetAddr, index: number) => {
-    const trying: Promise<void> = attempt(addr, stop.signal).then((value) => {
+  const begin = (way: A, index: number) => {
+    const trying: Promise<void> = attempt(way, stop.signal).then((value) => {
       if (won !== undefined) return discard(value);
       won = { value };
-      stop.abort(new DOMException("Another address was faster", "AbortError"));
+      stop.abort(new DOMException("Another one was faster", "AbortError"));
     }, (error: unknown) => {
       errors[index] = error;
     }).finally(() => {
@@ -84,10 +84,10 @@ export async function race<T>(addresses: readonly NetAddr[], options: RaceOption
 
   signal.addEventListener("abort", onAbort, { once: true });
   try {
-    for (const [index, addr] of addresses.entries()) {
+    for (const [index, way] of ways.entries()) {
       if (won !== undefined || signal.aborted) break;
-      begin(addr, index);
-      if (index < addresses.length - 1) await pause();
+      begin(way, index);
+      if (index < ways.length - 1) await pause();
     }
     while (running.size > 0) await Promise.all(running);
   } finally {

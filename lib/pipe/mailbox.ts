@@ -1,5 +1,5 @@
 import type { NetConf } from "./conf.ts";
-import { checkWait } from "./conf.ts";
+import { checkWait } from "./checks.ts";
 import { DATAGRAM_BOUND } from "./bounds.ts";
 import type { Envelope, Flow } from "./flow.ts";
 import { MessageQueue } from "./queue.ts";

@@ -1,16 +1,67 @@
-import { PipeTimeoutError } from "../errors.ts";
-import { formatIp, type Ip, isUnspecified } from "../net/ip.ts";
-import { resolveEndpoint } from "../net/resolve.ts";
-import { adoptSocket, selectDriver } from "../transport/select.ts";
-import type { Acceptor, Driver, Transport } from "../transport/transport.ts";
+import type { Socket as DatagramSocket } from "node:dgram";
+import type { Server, Socket } from "node:net";
 import type { PipeBase } from "./base.ts";
-import { AllFailed, interleave, race } from "./happy_eyeballs.ts";
-import { openError, systemError } from "./open_error.ts";
+import { watchCard } from "./card_watch.ts";
+import { open } from "./opening.ts";
 import { type Plan, plan } from "./options.ts";
 import { ConnPipe } from "./pipe.ts";
+import { tlsContext } from "./secure.ts";
 import { ListenPipe } from "./server.ts";
-import type { Dest, NetAddr, Pipe, PipeOptions, Proto, ServerPipe } from "./types.ts";
+import type {
+  Dest,
+  OpenConn,
+  OpenListener,
+  Pipe,
+  PipeOptions,
+  Proto,
+  RawOptions,
+  RawSocket,
+  ServerPipe,
+} from "./types.ts";
 
+/**
+ * Opens the raw socket of a TCP client or of the client of a Unix socket.
+ *
+ * @param proto "tcp".
+ * @param options Where to, from where, `conf: { sockOnly: true }`.
+ * @returns The platform's object, owned by the caller: Deno's, or with a `route` or `conf.linger` a
+ * socket of `node:net`, which is paused and has `allowHalfOpen`.
+ */
+export function pipeOpen(
+  proto: "tcp",
+  options: RawOptions & { readonly dest: Dest },
+): Promise<Deno.TcpConn | Deno.UnixConn | Socket>;
+/**
+ * Opens the raw socket of a TCP or Unix server.
+ *
+ * @param proto "tcp".
+ * @param options Where to listen, `conf: { sockOnly: true }`.
+ * @returns The platform's object, owned by the caller: Deno's, or with `conf.linger`, or `conf.reuseAddr`
+ * without `--unstable-net`, a server of `node:net` that has `allowHalfOpen` and `pauseOnConnect`.
+ */
+export function pipeOpen(
+  proto: "tcp",
+  options: Omit<RawOptions, "dest">,
+): Promise<Deno.Listener | Server>;
+/**
+ * Opens a raw datagram socket.
+ *
+ * @param proto "udp".
+ * @param options Where to, from where, `conf: { sockOnly: true }`.
+ * @returns The platform's object, owned by the caller: Deno's with `--unstable-net`, else Node's.
+ */
+export function pipeOpen(
+  proto: "udp",
+  options: RawOptions,
+): Promise<Deno.DatagramConn | DatagramSocket>;
+/**
+ * Opens a raw socket of a protocol known at run time only.
+ *
+ * @param proto "tcp" or "udp".
+ * @param options Where to, from where, `conf: { sockOnly: true }`.
+ * @returns The platform's object, owned by the caller.
+ */
+export function pipeOpen(proto: Proto, options: RawOptions): Promise<RawSocket>;
 /**
  * Opens a pipe: with a `dest` a client, without one a server.
  *
@@ -20,7 +71,9 @@ import type { Dest, NetAddr, Pipe, PipeOptions, Proto, ServerPipe } from "./type
  * @throws {TypeError} When an argument is of a wrong kind. No socket was opened.
  * @throws {RangeError} When a number is out of its range. No socket was opened.
  * @throws {PipeOpenError} When the name does not resolve, the address cannot be bound or reached, time
- * runs out, or a permission is missing: see its `phase`. Nothing stays open.
+ * runs out, or a permission is missing: see its `phase`. Nothing stays open, unless `conf.doClose` is
+ * false and the error has it as `sock`.
+ * @throws {PipeStateError} When `sock` is closed or in use. It is still the caller's.
  *
  * @example An echo server and its client, over TCP
  * ```ts
@@ -52,7 +105,7 @@ import type { Dest, NetAddr, Pipe, PipeOptions, Proto, ServerPipe } from "./type
  */
 export function pipeOpen(
   proto: "tcp",
-  options: PipeOptions & ({ readonly dest: Dest } | { readonly sock: Deno.TcpConn | Deno.TlsConn }),
+  options: PipeOptions & ({ readonly dest: Dest } | { readonly sock: OpenConn }),
 ): Promise<Pipe>;
 /**
  * Opens a TCP server.
@@ -63,7 +116,7 @@ export function pipeOpen(
  */
 export function pipeOpen(
   proto: "tcp",
-  options?: Omit<PipeOptions, "dest" | "sock"> & { readonly sock?: Deno.Listener },
+  options?: Omit<PipeOptions, "dest" | "sock"> & { readonly sock?: OpenListener },
 ): Promise<ServerPipe>;
 /**
  * Opens a UDP pipe.
@@ -84,19 +137,19 @@ export function pipeOpen(
  * @returns The pipe.
  */
 export function pipeOpen(proto: Proto, options?: PipeOptions): Promise<Pipe>;
-export async function pipeOpen(proto: Proto, options: PipeOptions = {}): Promise<Pipe> {
+export async function pipeOpen(proto: Proto, options: PipeOptions = {}): Promise<unknown> {
   const p = plan(proto, options);
   p.signal?.throwIfAborted();
-  const opened = await open(p);
-  const { conf, route } = p;
-  const pipe = "accept" in opened
-    ? new ListenPipe(opened, { proto, route, conf })
-    : new ConnPipe(opened, { proto, route, dest: p.dest, conf, role: roleOf(p) });
+  const { conf, role } = p;
+  // Before any socket exists: a certificate may be no good.
+  const tls = conf.useSsl === false ? undefined : await tlsContext(conf.useSsl, role);
+  const { socket, route } = await open(p, tls);
+  if (conf.sockOnly) return socket.release?.() ?? socket.raw;
+  const pipe = "accept" in socket
+    ? new ListenPipe(socket, { proto, route, conf, tls })
+    : new ConnPipe(socket, { proto, route, dest: p.dest, conf, role });
+  watchCard(pipe, options.route);
   return begin(pipe, p);
-}
-
-function roleOf(p: Plan): "client" | "server" {
-  return p.dest !== undefined || (p.proto === "tcp" && p.sock !== undefined) ? "client" : "server";
 }
 
 function begin<P extends PipeBase & { start(): void }>(pipe: P, p: Plan): P {
@@ -105,102 +158,4 @@ function begin<P extends PipeBase & { start(): void }>(pipe: P, p: Plan): P {
   if (p.endCb !== undefined) pipe.addEndCb(p.endCb);
   pipe.start();
   return pipe;
-}
-
-async function open(p: Plan): Promise<Transport | Acceptor> {
-  const { proto, dest, local, conf, signal } = p;
-  if (p.sock !== undefined) {
-    const to = dest === undefined ? undefined : (await peers(p))[0];
-    return await adoptSocket(p.sock, conf, to);
-  }
-  const from = local?.ip === undefined ? undefined : address(proto, local.ip, local.port);
-  const driver = await selectDriver(proto, {
-    role: dest === undefined ? "server" : "client",
-    from,
-    conf,
-  });
-  if (dest === undefined) return await listen(p, driver, from);
-  const addresses = await peers(p);
-  // A datagram "connects" by remembering the address, so the first one is as good as any other.
-  const tried = proto === "udp" ? addresses.slice(0, 1) : interleave(addresses);
-  return await within(conf.conTimeout, signal, async (limit) => {
-    try {
-      return await race(tried, {
-        attempt: (to, ended) => driver.connect(to, from, { conf, signal: ended }),
-        discard: (late) => late.abort(),
-        signal: limit,
-      });
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw error instanceof AllFailed ? openError(p, tried, error.errors) : error;
-    }
-  });
-}
-
-async function peers({ proto, dest, local, conf, signal }: Plan): Promise<NetAddr[]> {
-  if (dest === undefined) return [];
-  const ips = await resolveEndpoint(dest, {
-    timeout: conf.dnsTimeout,
-    ...(local?.ip === undefined ? {} : { family: local.ip.family }),
-    ...(signal === undefined ? {} : { signal }),
-  });
-  return ips.map((ip) => address(proto, proto === "udp" ? reachable(ip) : ip, dest.port));
-}
-
-/**
- * The unspecified address as a destination means this host, as it does in the system; but a datagram's
- * answer comes from a specific one, and would be taken for a stranger's.
- */
-function reachable(ip: Ip): Ip {
-  if (!isUnspecified(ip)) return ip;
-  return { ...ip, value: ip.family === "IPv4" ? 0x7f000001n : 1n };
-}
-
-async function listen(
-  p: Plan,
-  driver: Driver,
-  from: NetAddr | undefined,
-): Promise<Transport | Acceptor> {
-  const { proto, conf, local } = p;
-  const port = local?.port ?? 0;
-  const v4: NetAddr = { transport: proto, hostname: "0.0.0.0", port };
-  // "*" is one IPv6 socket that takes IPv4 as well, or IPv4 alone on a host without IPv6.
-  const at = local?.hostname === "*" ? [{ ...v4, hostname: "::" }, v4] : [from ?? v4];
-  return await within(Infinity, p.signal, async (signal) => {
-    const errors: unknown[] = [];
-    for (const addr of at) {
-      try {
-        return await driver.listen(addr, { conf, signal });
-      } catch (error) {
-        signal.throwIfAborted();
-        errors.push(error);
-        if (systemError(error).name === "AddrInUse") break;
-      }
-    }
-    throw openError(p, at, errors);
-  });
-}
-
-/** Runs an attempt under a time limit and the caller's signal; its timer never outlives it. */
-async function within<T>(
-  ms: number,
-  signal: AbortSignal | undefined,
-  attempt: (limit: AbortSignal) => Promise<T>,
-): Promise<T> {
-  signal?.throwIfAborted();
-  const limit = new AbortController();
-  const timedOut = () => limit.abort(new PipeTimeoutError(`No connection within ${ms} ms`));
-  const onAbort = () => limit.abort(signal?.reason);
-  const timer = ms > 0x7fffffff ? undefined : setTimeout(timedOut, ms);
-  signal?.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await attempt(limit.signal);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
-  }
-}
-
-function address(transport: Proto, ip: Ip, port: number): NetAddr {
-  return { transport, hostname: formatIp(ip), port };
 }

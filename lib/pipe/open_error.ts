@@ -6,33 +6,54 @@ import type { NetAddr } from "./types.ts";
 
 const BIND_CODES: readonly unknown[] = ["EADDRINUSE", "EADDRNOTAVAIL"];
 
+/** Where an attempt went, and where from. */
+export interface Tried {
+  readonly to: NetAddr;
+  readonly from: NetAddr | undefined;
+}
+
 /** One error for everything tried: the cause, or all of them if there were several. */
 export function openError(
   plan: Plan,
-  tried: readonly NetAddr[],
+  tried: readonly Tried[],
   errors: readonly unknown[],
 ): PipeOpenError {
   const causes = errors.map(systemError);
   const cause = causes.length === 1 ? causes[0] : new AggregateError(causes);
-  const where = tried.slice(0, errors.length).map(formatAddr).join(", ");
-  const doing = plan.dest === undefined ? "listen on" : "connect to";
-  const from = plan.dest === undefined || plan.local === undefined
-    ? ""
-    : ` from ${formatAddr(plan.local)}`;
-  const flag = causes.some((c) => c.name === "NotCapable") ? "run with --allow-net: " : "";
   const why = causes.map((c) => c.message).join("; ");
-  return new PipeOpenError(`Cannot ${doing} ${where}${from}: ${flag}${why}`, {
-    phase: phaseOf(plan, causes),
-    addr: tried[Math.max(0, errors.length - 1)],
-    cause,
-  });
+  const sock = errors.map((error) => error instanceof TransportError ? error.sock : undefined)
+    .find((left) => left !== undefined);
+  return new PipeOpenError(
+    `Cannot ${doing(plan, tried.slice(0, errors.length))}: ${flag(causes)}${why}`,
+    { phase: phaseOf(plan, errors), addr: tried[Math.max(0, errors.length - 1)]?.to, cause, sock },
+  );
 }
 
-function phaseOf(plan: Plan, causes: readonly Error[]): OpenPhase {
+function doing(plan: Plan, tried: readonly Tried[]): string {
+  if (plan.sock !== undefined) return "adopt sock";
+  const ways = tried.map(({ to, from }) =>
+    from === undefined ? formatAddr(to) : `${formatAddr(to)} from ${formatAddr(from)}`
+  );
+  return `${plan.role === "server" ? "listen on" : "connect to"} ${ways.join(", ")}`;
+}
+
+/** The flag to run with, where the platform does not name it itself. */
+function flag(causes: readonly Error[]): string {
+  const unnamed = causes.some(({ name, message }) =>
+    name === "NotCapable" && !message.startsWith("run with ")
+  );
+  return unnamed ? "run with --allow-net: " : "";
+}
+
+function phaseOf(plan: Plan, errors: readonly unknown[]): OpenPhase {
+  const causes = errors.map(systemError);
   const denied = (c: Error) => c.name === "NotCapable" || c.name === "PermissionDenied";
   if (causes.some((c) => denied(c) || codeOf(c) === "EACCES")) return "permission";
-  if (plan.dest === undefined) return "bind";
-  return plan.local !== undefined && causes.some(isBindError) ? "bind" : "connect";
+  if (plan.role === "server") return "bind";
+  if (errors.some((error) => error instanceof TransportError && error.fault === "unjoined")) {
+    return "bind";
+  }
+  return plan.locals.length > 0 && causes.some(isBindError) ? "bind" : "connect";
 }
 
 /** Whether a client failed at its own side. */

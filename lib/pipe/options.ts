@@ -1,7 +1,11 @@
-import { type Endpoint, parseDest } from "../net/address.ts";
+import { type Endpoint, formatAddr, parseDest } from "../net/address.ts";
 import { show } from "../net/show.ts";
-import { checkFunction, checkSignal, type NetConf, resolveConf } from "./conf.ts";
-import type { Dest, EndCb, MsgCb, PipeOptions, Proto, UpCb } from "./types.ts";
+import { hasTls, type SockKind, sockKind } from "../transport/sock_kind.ts";
+import { checkFunction, checkSignal } from "./checks.ts";
+import { type NetConf, resolveConf } from "./conf.ts";
+import { checkTlsUse } from "./tls_conf.ts";
+import { type LocalSide, localSides } from "./local_side.ts";
+import type { EndCb, MsgCb, PipeOptions, Proto, UpCb } from "./types.ts";
 
 /** TCP, for `pipeOpen`. */
 export const TCP = "tcp" as const;
@@ -11,10 +15,10 @@ export const UDP = "udp" as const;
 /** What `pipeOpen` was asked for, checked. */
 export interface Plan {
   readonly proto: Proto;
+  readonly role: "client" | "server";
   readonly dest: Endpoint | undefined;
-  readonly local: Endpoint | undefined;
-  /** As the caller wrote it. */
-  readonly route: Dest | undefined;
+  /** The local sides to try, in this order; none: the system's choice. */
+  readonly locals: readonly LocalSide[];
   readonly sock: PipeOptions["sock"];
   readonly conf: Readonly<NetConf>;
   readonly msgCb: MsgCb | undefined;
@@ -61,20 +65,34 @@ export function plan(proto: unknown, options: PipeOptions): Plan {
   const dest = options.dest === undefined
     ? undefined
     : parseDest(options.dest, "dest", { zeroPort: false });
-  const local = route === undefined
-    ? undefined
-    : parseDest(route, "route", { literal: true, wildcard: dest === undefined });
-  if (dest?.ip !== undefined && local?.ip !== undefined && dest.ip.family !== local.ip.family) {
-    throw new TypeError(
-      `dest: is an ${dest.ip.family} address and the route ${show(route)} is an ` +
-        `${local.ip.family} one; they cannot meet`,
-    );
-  }
-  if (sock !== undefined) checkSock(proto, sock, options);
-  return { proto, dest, local, route, sock, conf, msgCb, upCb, endCb, signal };
+  const locals = localSides(route, dest === undefined);
+  const kind = sock === undefined ? undefined : checkSock(proto, sock, options);
+  const isClient = dest !== undefined || (proto === TCP && sock !== undefined && kind !== LISTENER);
+  const checked: Plan = {
+    proto,
+    role: isClient ? "client" : "server",
+    dest,
+    locals,
+    sock,
+    conf,
+    msgCb,
+    upCb,
+    endCb,
+    signal,
+  };
+  checkEnds(checked);
+  checkConf(checked);
+  return checked;
 }
 
-function checkSock(proto: Proto, sock: unknown, options: PipeOptions): void {
+/** What each kind of pipe can be made of. */
+const ADOPTED: Readonly<Record<Proto, readonly (SockKind | undefined)[]>> = {
+  tcp: ["connection", "listener", "node:net Socket", "stream pair"],
+  udp: ["datagram socket"],
+};
+const LISTENER: SockKind = "listener";
+
+function checkSock(proto: Proto, sock: unknown, options: PipeOptions): SockKind | undefined {
   if (typeof sock !== "object" || sock === null) {
     throw new TypeError(`sock: an open socket is needed, got ${show(sock)}`);
   }
@@ -83,27 +101,97 @@ function checkSock(proto: Proto, sock: unknown, options: PipeOptions): void {
       "route: an open socket as sock already has its local side; leave route out",
     );
   }
-  const is = sockKind(sock);
-  const wanted = proto === UDP ? is === "datagram" : is === "connection" || is === "listener";
-  if (!wanted) {
+  const kind = sockKind(sock);
+  if (!ADOPTED[proto].includes(kind)) {
     const needed = proto === UDP
       ? "a Deno.DatagramConn"
-      : "a Deno.TcpConn, Deno.TlsConn or Deno.Listener";
-    throw new TypeError(`sock: ${needed} is needed for ${proto}, got ${is ?? "something else"}`);
+      : "a connection or listener of Deno's, a node:net Socket or a { readable, writable } pair";
+    const got = kind === undefined ? "something else" : `a ${kind}`;
+    throw new TypeError(`sock: ${needed} is needed for ${proto}, got ${got}`);
   }
-  if (options.dest !== undefined && is !== "datagram") {
+  if (options.dest !== undefined && proto === TCP) {
     throw new TypeError(
-      `dest: ${show(options.dest)} cannot go with a ${is} as sock, which has ` +
-        (is === "listener" ? "no single peer" : "its peer already"),
+      `dest: ${show(options.dest)} cannot go with a ${kind} as sock, which has ` +
+        (kind === LISTENER ? "no single peer" : "its peer already"),
+    );
+  }
+  return kind;
+}
+
+/** Whether the two sides can meet. */
+function checkEnds({ proto, dest, locals, sock }: Plan): void {
+  if (dest === undefined) return;
+  const [local] = locals.map(({ endpoint }) => endpoint);
+  const families = new Set(locals.map(({ endpoint }) => endpoint.ip?.family));
+  if (dest.ip !== undefined && local?.ip !== undefined && !families.has(dest.ip.family)) {
+    throw new TypeError(
+      `dest: is an ${dest.ip.family} address and the route ${formatAddr(local)} is an ` +
+        `${local.ip.family} one; they cannot meet`,
+    );
+  }
+  if (local !== undefined && (dest.path === undefined) !== (local.path === undefined)) {
+    const [to, from] = [formatAddr(dest), formatAddr(local)];
+    throw new TypeError(
+      `route: ${from} and the dest ${to} cannot meet: one of them is a Unix socket`,
+    );
+  }
+  if (dest.path === undefined) return;
+  if (proto === TCP && local !== undefined) {
+    throw new TypeError(
+      `route: the client of a Unix stream socket has no path of its own, got ${local.path}`,
+    );
+  }
+  if (proto === UDP && local === undefined && sock === undefined) {
+    throw new TypeError(
+      "route: is missing; the client of a Unix datagram socket needs a { path } of its own, where " +
+        "answers come",
     );
   }
 }
 
-/** What kind of socket an object is, by the methods it has. */
-export function sockKind(sock: object): "connection" | "listener" | "datagram" | undefined {
-  const has = (name: string) => typeof Reflect.get(sock, name) === "function";
-  if (has("accept")) return "listener";
-  if (has("receive") && has("send")) return "datagram";
-  if (has("read") && has("write")) return "connection";
-  return undefined;
+/** Options that contradict each other, or what is to be opened. */
+function checkConf(plan: Plan): void {
+  const { proto, role, conf, sock } = plan;
+  const { sockProto, useSsl } = conf;
+  if (sockProto !== 0 && sockProto !== (proto === TCP ? 6 : 17)) {
+    const named = sockProto === 6 ? TCP : UDP;
+    throw new RangeError(
+      `conf.sockProto: ${sockProto} is the number of "${named}", and the proto is "${proto}"`,
+    );
+  }
+  if (conf.multicast !== null && proto === TCP) {
+    throw new TypeError("conf.multicast: is for udp; a tcp connection has one peer");
+  }
+  if (isUnix(plan)) checkUnix(conf);
+  if (conf.sockOnly) checkSockOnly(plan);
+  if (useSsl === false) return;
+  if (proto === UDP) throw new TypeError("conf.useSsl: TLS needs a stream, which udp is not");
+  if (sock !== undefined && hasTls(sock)) {
+    throw new TypeError("conf.useSsl: sock has TLS already; leave useSsl out");
+  }
+  const name = plan.dest?.path === undefined ? plan.dest?.hostname : undefined;
+  checkTlsUse(useSsl, "conf.useSsl", { side: role, name });
+}
+
+/** Whether it is about a Unix socket. */
+export function isUnix({ dest, locals }: Plan): boolean {
+  return (dest ?? locals[0]?.endpoint)?.path !== undefined;
+}
+
+function checkUnix({ reuseAddr, multicast }: NetConf): void {
+  if (reuseAddr) throw new TypeError("conf.reuseAddr: a Unix socket has its path for itself");
+  if (multicast !== null) throw new TypeError("conf.multicast: a Unix socket has no groups");
+}
+
+function checkSockOnly({ role, conf, sock, msgCb, upCb, endCb }: Plan): void {
+  if (sock !== undefined) throw new TypeError("sock: is raw already; conf.sockOnly opens another");
+  for (const [what, cb] of Object.entries({ msgCb, upCb, endCb })) {
+    if (cb === undefined) continue;
+    throw new TypeError(`${what}: would never be called; with conf.sockOnly there is no pipe`);
+  }
+  if (role === "server" && conf.useSsl !== false) {
+    throw new TypeError(
+      "conf.useSsl: there is no raw TLS listener; leave conf.sockOnly out, or use Deno.listenTls",
+    );
+  }
 }

@@ -24,7 +24,9 @@ export interface Sender {
 
 /** The sending side of a connection or datagram socket. */
 export class Outbox {
-  readonly #transport: Transport;
+  #transport: Transport;
+  /** While the transport is being replaced. */
+  #pause: Promise<void> | undefined;
   readonly #pipe: Sender;
   /** What the caller called the peer when the pipe was opened. */
   readonly #name: Endpoint | undefined;
@@ -49,9 +51,25 @@ export class Outbox {
     return this.#end !== undefined;
   }
 
+  /**
+   * Holds back what is sent from now on until there is another transport to send it by, if there is one
+   * in the end.
+   */
+  async replace(next: Promise<Transport>): Promise<void> {
+    const paused = Promise.withResolvers<void>();
+    this.#pause = paused.promise;
+    try {
+      this.#transport = await next;
+    } finally {
+      this.#pause = undefined;
+      paused.resolve();
+    }
+  }
+
   /** Sends all of the data. See `Pipe.send`. */
   async send(data: Uint8Array | string, dest?: Dest): Promise<number> {
     const bytes = toBytes(data);
+    if (this.#pause !== undefined) await this.#pause;
     if (this.#dests !== undefined && bytes.length > MAX_DATAGRAM) {
       throw new RangeError(
         `data: a datagram holds at most ${MAX_DATAGRAM} bytes, got ${bytes.length}`,
@@ -91,6 +109,7 @@ export class Outbox {
     if (this.#transport.closeWrite === undefined) {
       throw new PipeStateError("Cannot close for writing: a datagram pipe has no end to send");
     }
+    if (this.#pause !== undefined) await this.#pause;
     const refusal = this.#pipe.refusal("close for writing");
     if (refusal !== undefined) throw refusal;
     this.#end ??= this.#transport.closeWrite();

@@ -1,9 +1,10 @@
-import { PipeClosedError, PipeTimeoutError } from "../errors.ts";
+import { PipeClosedError, PipeStateError, PipeTimeoutError } from "../errors.ts";
 import type { Endpoint } from "../net/address.ts";
 import { TransportError } from "../transport/error.ts";
 import type { Transport } from "../transport/transport.ts";
 import { PipeBase } from "./base.ts";
-import { checkFunction, type NetConf } from "./conf.ts";
+import { checkFunction } from "./checks.ts";
+import type { NetConf } from "./conf.ts";
 import { Dispatcher, type ReadingServer } from "./dispatch.ts";
 import type { Filter } from "./filter.ts";
 import { type Envelope, Flow } from "./flow.ts";
@@ -14,6 +15,8 @@ import type { Kind } from "./mailbox.ts";
 import { Outbox, type Sender } from "./outbox.ts";
 import { request, type Requests } from "./request.ts";
 import { Tally } from "./tally.ts";
+import type { TlsConf } from "./tls_conf.ts";
+import { TlsStart, type TlsStarter } from "./tls_start.ts";
 import type {
   CloseInfo,
   Dest,
@@ -22,6 +25,7 @@ import type {
   NetAddr,
   Proto,
   RequestOptions,
+  TlsInfo,
   UpCb,
 } from "./types.ts";
 
@@ -47,7 +51,7 @@ export interface ConnPipeOptions {
 }
 
 /** A pipe with a transport of its own: a client, an accepted connection, or a datagram socket. */
-export class ConnPipe extends PipeBase implements Sender {
+export class ConnPipe extends PipeBase implements Sender, TlsStarter {
   readonly role: "client" | "server" | "accepted";
   readonly kind: Kind;
   readonly localAddr: NetAddr;
@@ -55,7 +59,13 @@ export class ConnPipe extends PipeBase implements Sender {
   readonly flow: Flow;
   /** `request` calls waiting for a reply. */
   readonly requests: Requests = new Set();
-  readonly #transport: Transport;
+  #transport: Transport;
+  /** While TLS is being started. */
+  #tlsStart: TlsStart | undefined;
+  /** Resolves when that is over, one way or the other. */
+  #replaced: Promise<void> | undefined;
+  /** The host that the caller wanted to reach, which TLS has to prove. */
+  readonly #name: string | undefined;
   readonly #server: ServerSide | undefined;
   readonly #runner: HandlerRunner;
   readonly #dispatcher: Dispatcher;
@@ -92,12 +102,13 @@ export class ConnPipe extends PipeBase implements Sender {
       this.tally,
       { bytes, messages },
       () => this.#idle(),
-      transport.recycle?.bind(transport),
+      transport.recycle === undefined ? undefined : (data) => this.#transport.recycle?.(data),
     );
     this.#runner = new HandlerRunner(this);
     this.#dispatcher = new Dispatcher(this, server, this.#runner);
     this.#gate = new Gate(this);
     this.#outbox = new Outbox(transport, this, options.dest);
+    this.#name = options.dest?.hostname;
     if (server !== undefined) {
       this.handlers = server.handlers;
       for (const cb of server.ups) this.ups.add(cb);
@@ -114,12 +125,21 @@ export class ConnPipe extends PipeBase implements Sender {
     return this.#transport.raw;
   }
 
+  get tls(): TlsInfo | undefined {
+    return this.#transport.tls;
+  }
+
   get hasOwner(): boolean {
     return this.#claimed || this.#pulled;
   }
 
   protected get isOpen(): boolean {
     return this.#state === "open";
+  }
+
+  /** Whether either side of the stream has ended. */
+  get halfEnded(): boolean {
+    return this.#inputEnded || this.#outbox.ended;
   }
 
   /** Whether messages go anywhere but to an inbox, on the server included. */
@@ -239,6 +259,29 @@ export class ConnPipe extends PipeBase implements Sender {
     this.#idle();
   }
 
+  async startTls(tls: true | TlsConf = true): Promise<TlsInfo> {
+    if (this.#tlsStart !== undefined) {
+      throw new PipeStateError("Cannot start TLS: it is being started");
+    }
+    const start = this.#tlsStart = new TlsStart(this, this.#transport, tls, this.#name);
+    this.#replaced = this.#outbox.replace(start.secured).catch(() => {});
+    try {
+      const secured = await start.secured;
+      if (this.isOpen) this.#transport = secured;
+      else secured.abort();
+    } catch (error) {
+      if (this.isOpen) {
+        this.#break("error", error);
+        throw error;
+      }
+    } finally {
+      this.#tlsStart = undefined;
+    }
+    const info = this.tls;
+    if (info === undefined) throw this.#closedError("start TLS");
+    return info;
+  }
+
   close(): Promise<void> {
     return this.#closing ??= this.#close();
   }
@@ -253,6 +296,11 @@ export class ConnPipe extends PipeBase implements Sender {
     this.#finish(reason === undefined ? { by: "local" } : { by: "local", error: reason });
   }
 
+  /** Ends it by an error that none of its calls has met. */
+  lose(error: Error): void {
+    this.#break("error", error);
+  }
+
   unlinked(): void {
     this.#idle();
   }
@@ -264,6 +312,7 @@ export class ConnPipe extends PipeBase implements Sender {
   async #read(): Promise<void> {
     try {
       while (this.#state !== "closed") {
+        if (this.#tlsStart !== undefined) await this.#replaced;
         if (await this.#transport.pull(this.#sink) === "end") break;
         await this.flow.room();
       }
@@ -337,7 +386,10 @@ export class ConnPipe extends PipeBase implements Sender {
   }
 
   async #close(): Promise<void> {
-    if (this.#state === "closed") return this.#callEnds();
+    if (this.#state === "closed") {
+      this.#callEnds();
+      return await this.#transport.close(); // the system may not have freed the port yet
+    }
     this.#state = "closing";
     const by = this.#inputEnded ? "remote" : "local";
     this.#stop();
@@ -372,6 +424,7 @@ export class ConnPipe extends PipeBase implements Sender {
   /** Tells everybody, once. */
   #finish(info: CloseInfo): void {
     this.#idleWatch?.stop();
+    this.#tlsStart?.stop();
     this.flow.wake();
     for (const link of this.incoming) link.targetClosed(info);
     this.#server?.gone(this);

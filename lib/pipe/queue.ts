@@ -1,5 +1,5 @@
 import { PipeClosedError } from "../errors.ts";
-import { checkCount, checkFunction, checkWait } from "./conf.ts";
+import { checkCount, checkFunction, checkWait } from "./checks.ts";
 import { Ring } from "./ring.ts";
 import type { WaitOptions } from "./types.ts";
 import { type Place, type Reader, timedOut, Waiting } from "./waiting.ts";

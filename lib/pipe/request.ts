@@ -1,5 +1,6 @@
 import { PipeClosedError, PipeStateError, PipeTimeoutError } from "../errors.ts";
-import { checkCount, checkMs, checkSignal, type NetConf } from "./conf.ts";
+import { checkCount, checkMs, checkSignal } from "./checks.ts";
+import type { NetConf } from "./conf.ts";
 import { compileFilter, type Filter } from "./filter.ts";
 import type { Kind } from "./mailbox.ts";
 import { MessageQueue } from "./queue.ts";

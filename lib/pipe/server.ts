@@ -1,15 +1,20 @@
-import { PipeClosedError, PipeStateError } from "../errors.ts";
+import { PipeClosedError, PipeOpenError, PipeStateError } from "../errors.ts";
 import { addrKey, formatAddr, parseDest } from "../net/address.ts";
 import type { Acceptor, Transport } from "../transport/transport.ts";
+import type { TlsContext } from "../transport/tls.ts";
 import { PipeBase } from "./base.ts";
 import { toBytes } from "./bytes.ts";
-import { checkFunction, checkWait, type NetConf } from "./conf.ts";
+import { checkFunction, checkWait } from "./checks.ts";
+import type { NetConf } from "./conf.ts";
 import type { Filter } from "./filter.ts";
 import type { Envelope } from "./flow.ts";
 import type { Handler } from "./handlers.ts";
+import { Handshakes } from "./handshakes.ts";
 import { systemError } from "./open_error.ts";
 import { ConnPipe, type ServerSide } from "./pipe.ts";
 import { MessageQueue } from "./queue.ts";
+import { PeerRules } from "./peer_rules.ts";
+import { handshake, needsHandshake, tlsError } from "./secure.ts";
 import type {
   CloseInfo,
   Dest,
@@ -20,9 +25,19 @@ import type {
   Proto,
   RequestOptions,
   ServerPipe,
+  TlsInfo,
   UpCb,
   WaitOptions,
 } from "./types.ts";
+
+/** How a {@linkcode ListenPipe} came to be. */
+export interface ListenPipeOptions {
+  readonly proto: Proto;
+  readonly route: Dest | undefined;
+  readonly conf: Readonly<NetConf>;
+  /** Has its clients speak TLS. */
+  readonly tls?: TlsContext | undefined;
+}
 
 /** A listening pipe: accepts connections and stands for all of them together. */
 export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
@@ -30,26 +45,45 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
   readonly kind = "stream";
   readonly localAddr: NetAddr;
   readonly remoteAddr = undefined;
+  readonly tls = undefined;
   readonly clients: ReadonlySet<ConnPipe>;
   readonly #clients = new Set<ConnPipe>();
   readonly #byAddr = new Map<string, ConnPipe>();
   /** By the very object that a message came from. */
   readonly #byFrom = new WeakMap<WeakKey, ConnPipe>();
   readonly #acceptor: Acceptor;
+  readonly #rules: PeerRules;
+  readonly #tls: TlsContext | undefined;
+  readonly #handshakes: Handshakes;
   /** Connections that `accept` has not given to anybody, oldest first. */
   readonly #unclaimed = new Set<ConnPipe>();
   /** Serves those who wait in `accept`; nothing ever stays in it. */
   readonly #arrivals = new MessageQueue<ConnPipe>();
   #reading = false;
+  /** The system had no files or memory for the last connection. */
+  #short = false;
   #roomForMore: (() => void) | undefined;
   #closing: Promise<void> | undefined;
+  #stopped: Promise<unknown> | undefined;
 
   constructor(
     acceptor: Acceptor,
-    options: { readonly proto: Proto; readonly route: Dest | undefined; conf: Readonly<NetConf> },
+    options: ListenPipeOptions,
   ) {
     super(options.proto, options.route, options.conf);
     this.#acceptor = acceptor;
+    acceptor.onShortage = (error) => this.#onShortage(error);
+    this.#rules = new PeerRules(options.conf);
+    this.#tls = options.tls;
+    this.#handshakes = new Handshakes({
+      run: (transport, signal) =>
+        handshake(transport, { context: this.#tls, timeout: this.conf.sslHandshake, signal }),
+      done: (transport) => this.#welcome(transport),
+      failed: (error, { remoteAddr = this.localAddr }) => {
+        this.tally.tlsFailed();
+        this.report(error instanceof PipeOpenError ? error : tlsError(remoteAddr, error));
+      },
+    });
     this.localAddr = acceptor.localAddr;
     this.clients = this.#clients;
   }
@@ -175,6 +209,17 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
     );
   }
 
+  startTls(): Promise<TlsInfo> {
+    return Promise.reject(
+      new PipeStateError("Cannot start TLS: a server has no connection of its own"),
+    );
+  }
+
+  /** Accepts no more and frees the port; the connections that there are go on. */
+  async stopAccepting(): Promise<void> {
+    await (this.#stopped ??= Promise.all([this.#acceptor.close(), this.#handshakes.close()]));
+  }
+
   close(): Promise<void> {
     return this.#closing ??= this.#end({ by: "local" }, () => this.#free());
   }
@@ -182,7 +227,14 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
   abort(reason?: unknown): void {
     for (const client of this.#clients) client.abort(reason);
     const info: CloseInfo = reason === undefined ? { by: "local" } : { by: "local", error: reason };
-    this.#closing ??= this.#end(info, () => this.#acceptor.close());
+    this.#closing ??= this.#end(info, async () => {
+      await Promise.all([this.#acceptor.close(), this.#handshakes.close()]);
+    });
+  }
+
+  /** Ends it by an error that none of its calls has met. */
+  lose(error: Error): void {
+    this.#closing ??= this.#end({ by: "error", error }, () => this.#free());
   }
 
   unlinked(): void {}
@@ -212,25 +264,42 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
         if (this.#closing === undefined) this.#admit(transport);
         else transport.abort();
       }
-      await this.close(); // the owner of the platform's listener may have closed it
+      // The owner of the platform's listener may have closed it.
+      if (this.#stopped === undefined) await this.close();
     } catch (error) {
       const cause = systemError(error);
       this.report(cause);
-      this.#closing ??= this.#end({ by: "error", error: cause }, () => this.#free());
+      this.lose(cause);
     }
   }
 
+  /** A full file table is no reason to stop, and told once each time it begins. */
+  #onShortage(error: unknown): void {
+    this.tally.acceptError();
+    if (!this.#short) this.report(error);
+    this.#short = true;
+  }
+
   #admit(transport: Transport): void {
-    const { proto, route, conf } = this;
-    if (conf.maxClients > 0 && this.#clients.size >= conf.maxClients) {
+    this.#short = false;
+    const { maxClients, backlog } = this.conf;
+    const room = maxClients > 0 ? maxClients - this.#clients.size : Infinity;
+    if (room <= 0 || !this.#rules.admits(transport.remoteAddr)) {
       this.tally.refused();
       transport.abort();
-      return;
-    }
+    } else if (needsHandshake(transport, this.#tls)) {
+      this.#handshakes.add(transport, Math.min(room, backlog));
+    } else this.#welcome(transport);
+  }
+
+  #welcome(transport: Transport): void {
+    const { proto, route, conf } = this;
     const pipe = new ConnPipe(transport, { proto, role: "accepted", route, conf, server: this });
     this.#clients.add(pipe);
     // Two connections can have one peer address, if this server has several of its own.
-    if (!this.#byAddr.has(keyOf(pipe))) this.#byAddr.set(keyOf(pipe), pipe);
+    // And the clients of a Unix socket have none at all, which is port 0.
+    const key = keyOf(pipe);
+    if (!this.#byAddr.has(key) && pipe.remoteAddr?.port !== 0) this.#byAddr.set(key, pipe);
     if (pipe.remoteAddr !== undefined) this.#byFrom.set(pipe.remoteAddr, pipe);
     this.#unclaimed.add(pipe);
     // Whoever accepts it sees it before its first message.
@@ -264,7 +333,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
   }
 
   async #free(): Promise<void> {
-    await this.#acceptor.close();
+    await Promise.all([this.#acceptor.close(), this.#handshakes.close()]);
     await Promise.all([...this.#clients].map((client) => client.close()));
   }
 

@@ -11,6 +11,8 @@ export class Tally {
     duplicates: 0,
     strangers: 0,
     refused: 0,
+    tlsFailed: 0,
+    acceptErrors: 0,
     queued: 0,
   };
   readonly #parent: Tally | undefined;
@@ -54,6 +56,16 @@ export class Tally {
   /** A connection was turned away. */
   refused(): void {
     this.#counts.refused++;
+  }
+
+  /** A connection's TLS handshake failed. */
+  tlsFailed(): void {
+    this.#counts.tlsFailed++;
+  }
+
+  /** The system could not accept a connection. */
+  acceptError(): void {
+    this.#counts.acceptErrors++;
   }
 
   /** Changes with every message, in or out. */

@@ -4,7 +4,12 @@
  *
  * @module
  */
+import type { Socket as DatagramSocket } from "node:dgram";
+import type { Server, Socket } from "node:net";
+import type { Interface } from "../netif/interface.ts";
+import type { RoutePool } from "../netif/route_pool.ts";
 import type { NetConf } from "./conf.ts";
+import type { TlsConf } from "./tls_conf.ts";
 
 /** The protocol of a pipe. */
 export type Proto = "tcp" | "udp";
@@ -15,24 +20,65 @@ export type Family = "IPv4" | "IPv6";
 /**
  * An IP address and port. A plain object, assignable to `Deno.NetAddr`; `hostname` is canonical text
  * (RFC 5952), IPv4 peers of an IPv6 socket are shown as IPv4, and a link-local address has its zone.
+ *
+ * A Unix socket has no such address: it has a `path`, which is `hostname` as well, and port 0. What has
+ * no name at all, as the client of a Unix server, has "" there.
  */
 export interface NetAddr {
-  /** The transport the port belongs to. */
+  /** The transport the port belongs to; of a Unix socket, the pipe's protocol. */
   transport: "tcp" | "udp";
   /** IP address in canonical text form. */
   hostname: string;
   /** Port, 0 to 65535. */
   port: number;
+  /** The file of a Unix socket. */
+  path?: string;
 }
 
 /**
  * Where to send to or listen at: `["host", port]`, `"host:port"`, `"[::1]:80"`, or
- * `{ hostname, port }`. To listen, `"*:80"` stands for every address of both families.
+ * `{ hostname, port }`, as a {@linkcode Route} is, too. To listen, `"*:80"` stands for every address of both families. `{ path }` is a
+ * Unix socket.
  */
 export type Dest =
   | readonly [host: string, port: number]
   | string
-  | { readonly hostname: string; readonly port: number };
+  | { readonly hostname: string; readonly port: number }
+  | { readonly path: string };
+
+/** A certificate that a peer has shown (X.509, RFC 5280). */
+export interface PeerCertificate {
+  /** Whom it is for, as "CN=…, O=…". */
+  readonly subject: string;
+  /** Who signed it. */
+  readonly issuer: string;
+  /** The names and addresses it is good for: "DNS:example.com", "IP Address:127.0.0.1". */
+  readonly names: readonly string[];
+  /** First moment of its validity. */
+  readonly validFrom: Date;
+  /** Last moment of its validity. */
+  readonly validTo: Date;
+  /** Serial number in hexadecimal. */
+  readonly serialNumber: string;
+  /** SHA-256 of `raw`, in hexadecimal with colons: what to compare when a certificate is pinned. */
+  readonly fingerprint256: string;
+  /** The certificate itself (DER). */
+  readonly raw: Uint8Array;
+}
+
+/** What the two sides of a TLS connection agreed on. */
+export interface TlsInfo {
+  /** "TLSv1.3" or "TLSv1.2"; undefined where the platform does not say (an adopted `Deno.TlsConn`). */
+  readonly protocol: string | undefined;
+  /** The application protocol agreed on, or null if none was. */
+  readonly alpnProtocol: string | null;
+  /** The name that the client asked for. */
+  readonly serverName: string | undefined;
+  /** Whether the peer showed a certificate that was verified. */
+  readonly authorized: boolean;
+  /** The peer's certificate, if it showed one; undefined on an adopted `Deno.TlsConn`. */
+  readonly peerCertificate: PeerCertificate | undefined;
+}
 
 /**
  * A message and its sender, in the order in which `Deno.DatagramConn` yields them.
@@ -158,6 +204,10 @@ export interface PipeStats {
   readonly strangers: number;
   /** Connections that a server turned away; see `conf.maxClients`. */
   readonly refused: number;
+  /** Connections of a server that came to nothing because their TLS handshake failed. */
+  readonly tlsFailed: number;
+  /** How often a server could not accept because the system lacked files or memory, and waited. */
+  readonly acceptErrors: number;
   /** Messages received that no consumer has taken yet. */
   readonly queued: number;
 }
@@ -210,7 +260,7 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
   readonly proto: Proto;
   /** "client": opened with a `dest`; "accepted": a server's side of one connection; else "server". */
   readonly role: "client" | "server" | "accepted";
-  /** The local side that was asked for. */
+  /** The local side that was asked for: of several, the {@linkcode Route} that was taken. */
   readonly route: Dest | undefined;
   /** The object of the platform underneath, owned by the pipe. */
   readonly sock: unknown;
@@ -224,6 +274,8 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
   readonly closed: Promise<CloseInfo>;
   /** Counters as of now. */
   readonly stats: PipeStats;
+  /** What TLS was agreed on, where there is any. */
+  readonly tls: TlsInfo | undefined;
 
   /**
    * Sends all of the data, or rejects. Sends from several places are not mixed. Do not change the data
@@ -368,6 +420,21 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
    */
   closeWrite(): Promise<void>;
   /**
+   * Goes on in TLS on a plain connection, as protocols with STARTTLS do (RFC 3207) once both sides
+   * agreed to. What was sent before goes out first; what is sent meanwhile waits and goes out
+   * encrypted. The side that connected is the TLS client; an accepted pipe can be upgraded too and
+   * needs `cert` and `key`. There, start before you wait for your go-ahead to be sent, so that the
+   * client's first bytes of TLS are not read as a message.
+   *
+   * @param tls Trust, names, certificates. The name to verify is the host of `dest` by default.
+   * @returns What was agreed on; {@linkcode Pipe.tls} has it from then on.
+   * @throws {PipeStateError} When the pipe is no plain stream, or holds something unread: that came
+   * unprotected and would be taken for protected.
+   * @throws {PipeOpenError} Of phase "tls" when the handshake fails or takes longer than
+   * `conf.sslHandshake`; the pipe is closed then.
+   */
+  startTls(tls?: true | TlsConf): Promise<TlsInfo>;
+  /**
    * Closes: sends what `send` was given, ends loops with their end, runs end handlers, frees the port.
    * Calling it again waits for the same. It waits for a peer that does not read, as long as
    * `conf.linger` says; `abort` does not. Of what the peer goes on sending it reads and forgets some, up
@@ -401,6 +468,23 @@ export interface ServerPipe extends Pipe {
   readonly clients: ReadonlySet<Pipe>;
 }
 
+/** Two web streams of bytes, one for each direction: an open connection of any kind. */
+export interface StreamPair {
+  /** What the peer sends. */
+  readonly readable: ReadableStream<Uint8Array>;
+  /** What is sent to the peer. */
+  readonly writable: WritableStream<Uint8Array>;
+}
+
+/** An open connection: what can be a pipe with a peer. */
+export type OpenConn = Deno.TcpConn | Deno.TlsConn | Deno.UnixConn | Socket | StreamPair;
+
+/** An open socket that accepts connections. */
+export type OpenListener = Deno.Listener | Deno.TlsListener | Deno.UnixListener;
+
+/** An open socket of any kind that a pipe can be made of. */
+export type OpenSocket = OpenConn | OpenListener | Deno.DatagramConn;
+
 /** Options of {@linkcode pipeOpen}. */
 export interface PipeOptions {
   /**
@@ -409,15 +493,18 @@ export interface PipeOptions {
    */
   readonly dest?: Dest | undefined;
   /**
-   * The local side, an IP literal and port (0: any free one). By default a client leaves it to the
-   * system and a server listens on 0.0.0.0 at a free port.
+   * The local side: a {@linkcode Route}, an {@linkcode Interface}, an IP literal and port (0: any free
+   * one), or the `{ path }` of a Unix socket. A client may have a {@linkcode RoutePool}: its routes are
+   * tried in order, each with a head start of 250 ms over the next one. By default a client leaves the
+   * choice to the system and a server listens on 0.0.0.0 at a free port.
    */
-  readonly route?: Dest | undefined;
+  readonly route?: Dest | Interface | RoutePool | undefined;
   /**
-   * An open connection, listener or datagram socket to make a pipe of. The pipe owns it once it is open;
-   * after a failed open it is still the caller's.
+   * An open connection, listener or datagram socket to make a pipe of, instead of opening one. The pipe
+   * owns it from then on, also if opening fails later (see `conf.doClose`); a socket that is refused by
+   * a TypeError or PipeStateError is still the caller's.
    */
-  readonly sock?: Deno.TcpConn | Deno.TlsConn | Deno.Listener | Deno.DatagramConn | undefined;
+  readonly sock?: OpenSocket | undefined;
   /** First message handler. See {@linkcode Pipe.addMsgCb}. */
   readonly msgCb?: MsgCb | undefined;
   /** First up handler. See {@linkcode Pipe.addUpCb}. */
@@ -429,6 +516,22 @@ export interface PipeOptions {
   /** Aborts the opening, which rejects with `signal.reason`. Has no effect on an open pipe. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** A {@linkcode PipeOptions} that asks for the raw socket; there is no pipe that could call handlers. */
+export type RawOptions = Omit<PipeOptions, "conf" | "sock" | "msgCb" | "upCb" | "endCb"> & {
+  /** Overrides of {@linkcode NET_CONF}, key by key. */
+  readonly conf: NonNullable<PipeOptions["conf"]> & { readonly sockOnly: true };
+};
+
+/** What `conf.sockOnly` gives: the platform's object of a connection, a listener or a datagram socket. */
+export type RawSocket =
+  | Deno.TcpConn
+  | Deno.UnixConn
+  | Deno.Listener
+  | Deno.DatagramConn
+  | Socket
+  | Server
+  | DatagramSocket;
 
 /** Receives errors that have no caller: those of handlers and links. */
 export type ErrorCb = (error: unknown, pipe: Pipe) => void;

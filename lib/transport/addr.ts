@@ -57,16 +57,30 @@ export function netAddr(
 }
 
 /**
+ * The address of a Unix socket.
+ *
+ * @param transport The protocol of its pipe.
+ * @param path Its path; null or "" if it has none, as the client of a server.
+ * @returns A plain frozen object.
+ */
+export function unixAddr(transport: "tcp" | "udp", path: string | null): NetAddr {
+  const name = path ?? "";
+  return Object.freeze({ transport, hostname: name, port: 0, path: name });
+}
+
+/**
  * The same for an address of Deno's.
  *
  * @param addr What `localAddr`, `remoteAddr` or `addr` gave.
  * @param zone The zone of the socket.
  * @returns A plain frozen object.
- * @throws {TypeError} If it is no IP address: the socket is of a kind pipes are not made of.
+ * @throws {TypeError} If it is an address of another kind, that of a VM socket for example.
  */
 export function denoAddr(addr: Deno.Addr, zone = ""): NetAddr {
+  if (addr.transport === "unix") return unixAddr("tcp", addr.path);
+  if (addr.transport === "unixpacket") return unixAddr("udp", addr.path);
   if (addr.transport !== "tcp" && addr.transport !== "udp") {
-    throw new TypeError(`sock: must be a TCP or UDP socket, got one of "${addr.transport}"`);
+    throw new TypeError(`sock: must be a TCP, UDP or Unix socket, got one of "${addr.transport}"`);
   }
   return netAddr(addr.transport, addr.hostname, addr.port, zone);
 }

@@ -1,8 +1,9 @@
-import type { NetAddr } from "../pipe/types.ts";
+import type { NetAddr, TlsInfo } from "../pipe/types.ts";
 import { denoAddr } from "./addr.ts";
 import { LARGE, Slab } from "./buffers.ts";
-import { busyWith, closedHere, translate, type TransportError } from "./error.ts";
+import { closedHere, translate, type TransportError } from "./error.ts";
 import { inputQuiet } from "./linger.ts";
+import { PushReader } from "./push_reader.ts";
 import type { Sink, Transport } from "./transport.ts";
 import { WriteQueue } from "./write_queue.ts";
 
@@ -15,6 +16,9 @@ export class ConnTransport implements Transport {
   readonly localAddr: NetAddr;
   readonly remoteAddr: NetAddr;
   readonly raw: Deno.Conn;
+  /** Only of a `Deno.TlsConn`, which somebody else has opened. */
+  declare readonly handshake?: () => Promise<void>;
+  #tls: TlsInfo | undefined;
   #buffer = new Uint8Array(FIRST_BUFFER);
   readonly #slab = new Slab();
   /** A read buffer of full size that came back. */
@@ -25,9 +29,13 @@ export class ConnTransport implements Transport {
   #outputEnd: Promise<void> | undefined;
   #inputEnded = false;
   #inputFailure: TransportError | undefined;
-  #pulling = false;
+  readonly #reader = new PushReader();
+  /** Whether the loop that reads is running: it may still wait for a read that nobody wants any more. */
+  #reading = false;
+  /** What such a read left in the buffer, for the next pull; null: the end. */
+  #unread: number | null | undefined;
   #discarding = false;
-  #onPulled: (() => void) | undefined;
+  #onRead: (() => void) | undefined;
   #reads = 0;
   /** Bytes handed over for sending. */
   #sent = 0;
@@ -41,18 +49,22 @@ export class ConnTransport implements Transport {
     this.remoteAddr = denoAddr(conn.remoteAddr, zone);
     this.raw = conn;
     this.#writes = new WriteQueue((data) => this.#write(data));
+    if (isTls(conn)) this.handshake = () => this.#shake(conn);
   }
 
-  async pull(sink: Sink): Promise<"paused" | "end"> {
-    if (this.#discarding) return "end";
-    if (this.#pulling) throw busyWith("read");
-    this.#pulling = true;
-    try {
-      return await this.#read(sink);
-    } finally {
-      this.#pulling = false;
-      this.#onPulled?.();
-    }
+  get tls(): TlsInfo | undefined {
+    return this.#tls;
+  }
+
+  pull(sink: Sink): Promise<"paused" | "end"> {
+    if (this.#discarding) return Promise.resolve("end");
+    const pulled = this.#reader.start(sink);
+    if (!this.#reading) void this.#read();
+    return pulled;
+  }
+
+  interrupt(): void {
+    this.#reader.pause();
   }
 
   send(data: Uint8Array): Promise<void> {
@@ -81,22 +93,33 @@ export class ConnTransport implements Transport {
   }
 
   /** The hot path: everything that a message costs is in here. */
-  async #read(sink: Sink): Promise<"paused" | "end"> {
-    const conn = this.raw, from = this.remoteAddr;
-    while (!this.#isClosed()) {
-      if (this.#inputFailure !== undefined) throw this.#inputFailure;
-      let count: number | null;
-      try {
-        count = await conn.read(this.#buffer);
-      } catch (error) {
-        return this.#readFailed(translate(error));
+  async #read(): Promise<void> {
+    const conn = this.raw, from = this.remoteAddr, reader = this.#reader;
+    this.#reading = true;
+    try {
+      while (reader.reading) {
+        if (this.#inputFailure !== undefined) throw this.#inputFailure;
+        const count = this.#unread === undefined ? await conn.read(this.#buffer) : this.#unread;
+        if (this.#isClosed()) break;
+        this.#unread = undefined;
+        if (!reader.reading) {
+          this.#unread = count;
+          break;
+        }
+        if (count === null) {
+          this.#readEnded();
+          break;
+        }
+        this.#reads++;
+        reader.push(this.#take(count), from);
       }
-      if (count === null) return this.#readEnded();
-      if (this.#isClosed()) break;
-      this.#reads++;
-      if (!sink(this.#take(count), from)) return "paused";
+      if (this.#isClosed() || this.#inputEnded) reader.end();
+    } catch (error) {
+      this.#readFailed(translate(error));
+    } finally {
+      this.#reading = false;
+      this.#onRead?.();
     }
-    return "end";
   }
 
   /** The first bytes of the buffer, for keeps. */
@@ -124,18 +147,33 @@ export class ConnTransport implements Transport {
     while (done < data.length) done += await this.raw.write(data.subarray(done));
   }
 
-  #readFailed(error: TransportError): "end" {
+  #readFailed(error: TransportError): void {
     // "closed" without a close of ours is an error: the owner of the raw connection closed it.
-    if (this.#isClosed()) return "end";
-    throw this.#inputFailure = error;
+    if (this.#isClosed()) return this.#reader.end();
+    this.#inputFailure = error;
+    this.#reader.fail(error);
   }
 
   /** A reset is reported once, and where a write got it, reads see an end in good order. */
-  #readEnded(): "end" {
+  #readEnded(): void {
     const lost = this.#writes.failure;
-    if (!this.#isClosed() && isReset(lost)) throw this.#inputFailure = lost;
+    if (!this.#isClosed() && isReset(lost)) throw lost;
     this.#inputEnded = true;
-    return "end";
+  }
+
+  async #shake(conn: Deno.TlsConn): Promise<void> {
+    try {
+      const { alpnProtocol } = await conn.handshake();
+      this.#tls = Object.freeze({
+        protocol: undefined,
+        alpnProtocol,
+        serverName: undefined,
+        authorized: false,
+        peerCertificate: undefined,
+      });
+    } catch (error) {
+      throw translate(error);
+    }
   }
 
   async #endOutput(): Promise<void> {
@@ -158,7 +196,7 @@ export class ConnTransport implements Transport {
     this.#shut();
     await this.#writes.drain();
     // The system frees the socket when the last call on it has returned.
-    if (this.#pulling) await new Promise<void>((resolve) => this.#onPulled = resolve);
+    if (this.#reading) await new Promise<void>((resolve) => this.#onRead = resolve);
   }
 
   /** Only what was sent can be lost by a reset. */
@@ -168,7 +206,7 @@ export class ConnTransport implements Transport {
     await this.raw.closeWrite().catch(() => {});
     await inputQuiet(this.#sent, () => {
       if (this.#inputDone()) return undefined;
-      if (!this.#pulling) {
+      if (!this.#reader.reading) {
         this.pull(() => true).catch(() => {});
         this.#discarding = true;
       }
@@ -199,4 +237,8 @@ export class ConnTransport implements Transport {
 
 function isReset(error: TransportError | undefined): error is TransportError {
   return error?.cause instanceof Deno.errors.ConnectionReset;
+}
+
+function isTls(conn: Deno.Conn): conn is Deno.TlsConn {
+  return "handshake" in conn && typeof conn.handshake === "function";
 }

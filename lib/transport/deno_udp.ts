@@ -3,12 +3,15 @@
  *
  * @module
  */
+import { NET_CONF, type NetConf } from "../pipe/conf.ts";
 import type { NetAddr } from "../pipe/types.ts";
 import { denoAddr, netAddr, withZone, zoneOf } from "./addr.ts";
 import { Slab } from "./buffers.ts";
 import { isIcmp, noReceiver, sendAgain, unspecifiedFor } from "./datagram.ts";
 import { busyWith, closedHere, translate, TransportError } from "./error.ts";
+import { cardAddress, cardIndex, withGroups, zoneOfGroups } from "./multicast.ts";
 import type { Driver, DriverOptions, Sink, Transport } from "./transport.ts";
+import { madeUnix, openUnix } from "./unix_datagram.ts";
 import { unstableNet } from "./unstable.ts";
 import { WriteQueue } from "./write_queue.ts";
 
@@ -32,9 +35,9 @@ class DatagramTransport implements Transport {
   #pulling = false;
   #onPulled: (() => void) | undefined;
 
-  constructor(conn: Deno.DatagramConn, remoteAddr?: NetAddr, zone = "") {
+  constructor(conn: Deno.DatagramConn, to: NetAddr | undefined, zone: string) {
     this.localAddr = denoAddr(conn.addr, zone);
-    this.remoteAddr = remoteAddr;
+    this.remoteAddr = to && netAddr("udp", to.hostname, to.port, zone);
     this.raw = conn;
     this.#zone = zone;
     this.#last = this.localAddr;
@@ -121,38 +124,55 @@ class DatagramTransport implements Transport {
   }
 }
 
-function open(at: NetAddr, { conf, signal }: DriverOptions): Deno.DatagramConn {
-  signal.throwIfAborted();
-  if (!unstableNet()) {
-    const message = "Cannot open a UDP socket: Deno.listenDatagram needs --unstable-net";
-    throw new TransportError("failed", new Deno.errors.NotSupported(message));
-  }
-  const { hostname, port } = at;
+function bind({ hostname, port }: NetAddr, conf: Readonly<NetConf>): Deno.DatagramConn {
   try {
     return Deno.listenDatagram({
       transport: "udp",
       hostname,
       port,
       reuseAddress: conf.reuseAddr,
+      // As every system has it: what is sent to a group is heard on this host too.
+      loopback: true,
     });
   } catch (error) {
     throw translate(error);
   }
 }
 
-/** UDP by `Deno.listenDatagram`. */
+async function open(at: NetAddr, options: DriverOptions, to?: NetAddr): Promise<Transport> {
+  const { conf, signal } = options;
+  signal.throwIfAborted();
+  if (!unstableNet()) {
+    const message = "Cannot open a datagram socket: Deno.listenDatagram needs --unstable-net";
+    throw new TransportError("failed", new Deno.errors.NotSupported(message));
+  }
+  if (at.path !== undefined) return await openUnix(at.path, options, to);
+  return await made(bind(at, conf), conf, to, zoneOf(at.hostname) || zoneOf(to?.hostname));
+}
+
+/** The transport of an open socket, once it has joined its groups. */
+function made(
+  conn: Deno.DatagramConn,
+  conf: Readonly<NetConf>,
+  to?: NetAddr,
+  ownZone = "",
+): Promise<Transport> {
+  const transport = new DatagramTransport(conn, to, ownZone || zoneOfGroups(conf));
+  return withGroups(
+    transport,
+    conf,
+    (group) =>
+      group.family === "IPv4"
+        ? conn.joinMulticastV4(group.address, cardAddress(group))
+        : conn.joinMulticastV6(group.address, cardIndex(group)),
+  );
+}
+
+/** UDP, and datagrams on Unix paths, by `Deno.listenDatagram`. */
 export const denoUdp: Driver = {
   name: "Deno UDP",
-  // deno-lint-ignore require-await -- what it throws is a rejection
-  async connect(to, from, options) {
-    const conn = open(from ?? unspecifiedFor(to), options);
-    const zone = zoneOf(from?.hostname) || zoneOf(to.hostname);
-    return new DatagramTransport(conn, netAddr("udp", to.hostname, to.port, zone), zone);
-  },
-  // deno-lint-ignore require-await -- what it throws is a rejection
-  async listen(at, options) {
-    return new DatagramTransport(open(at, options), undefined, zoneOf(at.hostname));
-  },
+  connect: (to, from, options) => open(from ?? unspecifiedFor(to), options, to),
+  listen: (at, options) => open(at, options),
 };
 
 /**
@@ -160,8 +180,15 @@ export const denoUdp: Driver = {
  *
  * @param conn The socket, owned by the transport from here on.
  * @param to Its peer, if it is to have one.
- * @throws {TypeError} If it has no IP address.
+ * @param conf The groups to join.
+ * @throws {TypeError} If it has an address of another kind.
+ * @throws {TransportError} If a group cannot be joined.
  */
-export function adoptDatagram(conn: Deno.DatagramConn, to?: NetAddr): Transport {
-  return new DatagramTransport(conn, to);
+export async function adoptDatagram(
+  conn: Deno.DatagramConn,
+  to?: NetAddr,
+  conf: Readonly<NetConf> = NET_CONF,
+): Promise<Transport> {
+  if (conn.addr.transport === "unixpacket") return await madeUnix(conn, conf, { to });
+  return await made(conn, conf, to);
 }

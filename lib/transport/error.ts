@@ -5,6 +5,7 @@ export type Fault =
   | "reset" // the peer is gone, with or without saying so
   | "closed" // we closed it
   | "denied" // a missing permission
+  | "unjoined" // a multicast group could not be joined
   | "failed"; // everything else
 
 /** What transports throw: the platform's error as `cause`, and its meaning. */
@@ -12,10 +13,13 @@ export class TransportError extends Error {
   override name = "TransportError";
   /** The meaning. */
   readonly fault: Fault;
+  /** With `conf.doClose: false`: the platform's object that was open when opening failed. */
+  readonly sock: unknown;
 
-  constructor(fault: Fault, cause: unknown) {
+  constructor(fault: Fault, cause: unknown, sock?: unknown) {
     super(cause instanceof Error ? cause.message : String(cause), { cause });
     this.fault = fault;
+    this.sock = sock;
   }
 }
 

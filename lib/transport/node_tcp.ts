@@ -18,6 +18,8 @@ function setOptions(socket: Socket, conf: Readonly<NetConf>): void {
   if (conf.keepAlive) socket.setKeepAlive(true);
 }
 
+function ignore(): void {}
+
 /** A server of node:net as an acceptor. */
 class ServerAcceptor implements Acceptor {
   readonly localAddr: NetAddr;
@@ -32,10 +34,10 @@ class ServerAcceptor implements Acceptor {
     this.#conf = conf;
     this.#zone = zoneOf(localAddr.hostname);
     this.#queue = new AcceptQueue(conf.backlog);
-    server.on("connection", (socket) => this.#onConnection(socket));
+    server.on("connection", this.#onConnection);
     // An error without a listener would end the process. (Deno 2.9 gives none for a full file table,
     // after which a server of node:net accepts nothing more; one of Deno's own does.)
-    server.on("error", () => {});
+    server.on("error", ignore);
   }
 
   accept(): Promise<Transport | null> {
@@ -49,16 +51,22 @@ class ServerAcceptor implements Acceptor {
     return Promise.resolve();
   }
 
-  #onConnection(socket: Socket): void {
+  release(): Server {
+    this.raw.off("connection", this.#onConnection);
+    this.raw.off("error", ignore);
+    return this.raw;
+  }
+
+  readonly #onConnection = (socket: Socket): void => {
     // Nothing stops node:net from accepting, so that what is too much has to be turned away.
     if (this.#queue.full || socket.remoteAddress === undefined) {
-      socket.on("error", () => {});
+      socket.on("error", ignore);
       socket.resetAndDestroy();
       return;
     }
     setOptions(socket, this.#conf);
     this.#queue.push(new SocketTransport(socket, this.#zone));
-  }
+  };
 }
 
 async function connect(
@@ -76,7 +84,7 @@ async function connect(
     });
   } catch (error) {
     const gone = new Promise((resolve) => socket.once("close", resolve));
-    socket.on("error", () => {});
+    socket.on("error", ignore);
     if (!socket.closed) {
       socket.destroy();
       await gone;
@@ -96,7 +104,7 @@ async function listen(at: NetAddr, { conf, signal }: DriverOptions): Promise<Acc
       server.listen({ host, port, exclusive: true, reusePort: conf.reuseAddr });
     });
   } catch (error) {
-    server.on("error", () => {});
+    server.on("error", ignore);
     server.close();
     throw error;
   }

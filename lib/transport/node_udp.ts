@@ -6,15 +6,25 @@
  */
 import type { Buffer } from "node:buffer";
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
+import { lookup as systemLookup, type LookupOneOptions } from "node:dns";
 // Deno 2.9 runs the next ticks of node only in a process that has loaded this; without them, and with a
 // look-up of our own, a socket never says that it was closed.
 import "node:process";
+import { parseIp } from "../net/ip.ts";
 import type { NetAddr } from "../pipe/types.ts";
 import { netAddr, withZone, zoneOf } from "./addr.ts";
 import { Slab } from "./buffers.ts";
 import { isIcmp, noReceiver, sendAgain, unspecifiedFor } from "./datagram.ts";
 import { closedHere, translate, type TransportError } from "./error.ts";
 import { Inbox } from "./inbox.ts";
+import {
+  cardAddress,
+  cardIndex,
+  findCard,
+  type Group,
+  withGroups,
+  zoneOfGroups,
+} from "./multicast.ts";
 import { until } from "./node_events.ts";
 import { PushReader } from "./push_reader.ts";
 import type { Driver, DriverOptions, Sink, Transport } from "./transport.ts";
@@ -32,7 +42,7 @@ class DgramTransport implements Transport {
   readonly #slab = new Slab();
   readonly #inbox = new Inbox();
   /** Resolves when the system has freed the port. */
-  readonly #gone: Promise<void>;
+  readonly #gone = Promise.withResolvers<void>();
   readonly #reader = new PushReader();
   #failure: TransportError | undefined;
   #lastHost = "";
@@ -48,14 +58,9 @@ class DgramTransport implements Transport {
     this.#zone = zone;
     this.#ipv6 = at.hostname.includes(":");
     this.#writes = new WriteQueue((data, to) => this.#write(data, to), "datagram");
-    socket.on("message", (data: Buffer, from: RemoteInfo) => this.#onMessage(data, from));
-    socket.on("error", (error: Error) => this.#onError(error));
-    this.#gone = new Promise((resolve) => {
-      socket.on("close", () => {
-        this.#shut();
-        resolve();
-      });
-    });
+    socket.on("message", this.#onMessage);
+    socket.on("error", this.#onError);
+    socket.on("close", this.#onClose);
   }
 
   pull(sink: Sink): Promise<"paused" | "end"> {
@@ -81,12 +86,19 @@ class DgramTransport implements Transport {
     this.raw.close();
   }
 
-  #onMessage(data: Buffer, from: RemoteInfo): void {
+  release(): Socket {
+    return this.raw
+      .off("message", this.#onMessage)
+      .off("error", this.#onError)
+      .off("close", this.#onClose);
+  }
+
+  readonly #onMessage = (data: Buffer, from: RemoteInfo): void => {
     if (this.#closed) return;
     const sender = this.#sender(from);
     if (this.#reader.reading) this.#reader.push(this.#slab.keep(data), sender);
     else this.#inbox.push(this.#slab.keep(data), sender);
-  }
+  };
 
   #sender({ address, port }: RemoteInfo): NetAddr {
     if (port === this.#last.port && address === this.#lastHost) return this.#last;
@@ -94,11 +106,16 @@ class DgramTransport implements Transport {
     return this.#last = netAddr("udp", address, port, this.#zone);
   }
 
-  #onError(error: Error): void {
+  readonly #onError = (error: Error): void => {
     if (this.#closed || isIcmp(error)) return;
     this.#failure ??= translate(error);
     this.#reader.fail(this.#failure);
-  }
+  };
+
+  readonly #onClose = (): void => {
+    this.#shut();
+    this.#gone.resolve();
+  };
 
   #write(data: Uint8Array, to: NetAddr | undefined): Promise<unknown> {
     if (to === undefined) return Promise.reject(noReceiver());
@@ -123,7 +140,7 @@ class DgramTransport implements Transport {
       this.#shut();
       this.raw.close();
     }
-    await this.#gone;
+    await this.#gone.promise;
     await this.#writes.drain();
   }
 
@@ -134,13 +151,13 @@ class DgramTransport implements Transport {
   }
 }
 
+type Found = (error: Error | null, address: string, family: number) => void;
+
 /** Hosts are IP literals. The look-up that finds this out every time costs as much as the send. */
-function lookup(
-  host: string,
-  _options: unknown,
-  found: (error: null, address: string, family: number) => void,
-): void {
-  found(null, host, host.includes(":") ? 6 : 4);
+function lookup(host: string, options: LookupOneOptions, found: Found): void {
+  // The socket may be given away, and its new owner send to a name.
+  if (parseIp(host) === undefined) systemLookup(host, options, found);
+  else found(null, host, host.includes(":") ? 6 : 4);
 }
 
 async function open(at: NetAddr, { conf, signal }: DriverOptions): Promise<Socket> {
@@ -152,6 +169,7 @@ async function open(at: NetAddr, { conf, signal }: DriverOptions): Promise<Socke
     await until(socket, "listening", signal, () => {
       socket.bind({ address, port, exclusive: true });
     });
+    if (conf.broadcast) socket.setBroadcast(true);
   } catch (error) {
     socket.on("error", () => {});
     await new Promise<void>((resolve) => {
@@ -160,20 +178,43 @@ async function open(at: NetAddr, { conf, signal }: DriverOptions): Promise<Socke
     });
     throw error;
   }
-  if (conf.broadcast) socket.setBroadcast(true);
   return socket;
+}
+
+/** What `addMembership` takes for the card of an IPv6 group: its name, on Windows its index. */
+function cardZone(group: Group): string {
+  if (group.card === undefined) return "::";
+  if (Deno.build.os === "windows") return `::%${cardIndex(group)}`;
+  // It does not say when there is no card of that name, but takes another.
+  return `::%${findCard(group.card).name}`;
+}
+
+function join(socket: Socket, at: NetAddr, group: Group): void {
+  if (group.family === "IPv6") return socket.addMembership(group.address, cardZone(group));
+  if (at.hostname.includes(":")) {
+    const message = `an IPv4 group needs the route "0.0.0.0:${at.port}" or --unstable-net`;
+    throw new Deno.errors.NotSupported(message);
+  }
+  socket.addMembership(group.address, cardAddress(group));
+}
+
+/** The transport of a new socket, once it has joined its groups. */
+async function made(
+  at: NetAddr,
+  options: DriverOptions,
+  to?: NetAddr,
+): Promise<Transport> {
+  const { conf } = options;
+  const socket = await open(at, options);
+  const zone = zoneOf(at.hostname) || zoneOf(to?.hostname) || zoneOfGroups(conf);
+  const peer = to && netAddr("udp", to.hostname, to.port, zone);
+  const transport = new DgramTransport(socket, at, peer, zone);
+  return await withGroups(transport, conf, (group) => join(socket, at, group));
 }
 
 /** UDP by node:dgram. */
 export const nodeUdp: Driver = {
   name: "node:dgram UDP",
-  async connect(to, from, options) {
-    const at = from ?? unspecifiedFor(to);
-    const socket = await open(at, options);
-    const zone = zoneOf(from?.hostname) || zoneOf(to.hostname);
-    return new DgramTransport(socket, at, netAddr("udp", to.hostname, to.port, zone), zone);
-  },
-  async listen(at, options) {
-    return new DgramTransport(await open(at, options), at, undefined, zoneOf(at.hostname));
-  },
+  connect: (to, from, options) => made(from ?? unspecifiedFor(to), options, to),
+  listen: (at, options) => made(at, options),
 };

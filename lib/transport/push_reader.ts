@@ -37,6 +37,11 @@ export class PushReader {
     return this.reading;
   }
 
+  /** Stops the pull in progress, if any. */
+  pause(): void {
+    this.#take()?.resolve("paused");
+  }
+
   /** Ends the pull in progress, if any. */
   end(): void {
     this.#take()?.resolve("end");

@@ -6,7 +6,7 @@
  * @module
  */
 import type { NetConf } from "../pipe/conf.ts";
-import type { NetAddr } from "../pipe/types.ts";
+import type { NetAddr, TlsInfo } from "../pipe/types.ts";
 
 /**
  * Takes what a transport received.
@@ -31,12 +31,24 @@ export interface Transport {
   readonly remoteAddr?: NetAddr | undefined;
   /** The platform's object. */
   readonly raw: unknown;
+  /** What TLS was agreed on, where there is any. */
+  readonly tls?: TlsInfo | undefined;
+  /**
+   * Does what has to be done before anything else: the TLS handshake of a socket that somebody else
+   * opened. Rejects with a {@linkcode TransportError}; a close or abort ends it.
+   */
+  handshake?(): Promise<void>;
   /**
    * Reads until the sink says stop ("paused"; nothing more is read until the next call) or the input
    * ended, by the peer or by a local close or abort ("end"). Rejects with a {@linkcode TransportError}
    * when the connection failed, or the owner of the platform's object closed that. One call at a time.
    */
   pull(sink: Sink): Promise<"paused" | "end">;
+  /**
+   * Ends the `pull` in progress, if any, with "paused", although nothing was received. What arrives
+   * later waits for the next one.
+   */
+  interrupt?(): void;
   /**
    * Resolves when the system took all of `data`, which is not looked at any more then. Calls may overlap: what they write is whole and in
    * the order of the calls. Rejects with a {@linkcode TransportError}.
@@ -58,6 +70,11 @@ export interface Transport {
   close(): Promise<void>;
   /** Closes at once, resetting a connection where the platform can; ends sends and reads. Idempotent. */
   abort(reason?: unknown): void;
+  /**
+   * Lets go of the platform's object and gives it back as it was made, for somebody else to own. The
+   * transport was not used before and is not used after.
+   */
+  release?(): unknown;
 }
 
 /** A listening stream socket. */
@@ -66,10 +83,17 @@ export interface Acceptor {
   readonly localAddr: NetAddr;
   /** The platform's object. */
   readonly raw: unknown;
+  /**
+   * Told each time the system could not accept for lack of files or memory, before the wait; set by
+   * whoever counts.
+   */
+  onShortage?: ((error: unknown) => void) | undefined;
   /** The next connection, or null after `close`. Survives passing errors such as a full file table. */
   accept(): Promise<Transport | null>;
   /** Stops listening; the port can be bound again once it resolved. Idempotent; never rejects. */
   close(): Promise<void>;
+  /** Lets go of the platform's object, as {@linkcode Transport.release} does. */
+  release?(): unknown;
 }
 
 /** What a driver needs to know to open something. */

@@ -48,10 +48,20 @@ Deno.test("Deno's addresses get the zone of their socket", () => {
   );
 });
 
-Deno.test("a Unix socket is refused by name", () => {
+Deno.test("a Unix socket has its path for a host, and the protocol of its pipe", () => {
+  const stream = denoAddr({ transport: "unix", path: "/tmp/x%1" }, "eth0");
+  assertEquals(stream, { transport: "tcp", hostname: "/tmp/x%1", port: 0, path: "/tmp/x%1" });
+  assertStrictEquals(Object.getPrototypeOf(stream), Object.prototype);
+  assertThrows(() => stream.path = "/tmp/y", TypeError);
+  // The types do not tell that there may be no path.
+  const unnamed: Deno.UnixAddr = JSON.parse('{ "transport": "unixpacket", "path": null }');
+  assertEquals(denoAddr(unnamed), { transport: "udp", hostname: "", port: 0, path: "" });
+});
+
+Deno.test("a socket of another kind is refused by name", () => {
   assertThrows(
-    () => denoAddr({ transport: "unix", path: "/tmp/x" }),
+    () => denoAddr({ transport: "vsock", cid: 2, port: 1 }),
     TypeError,
-    'sock: must be a TCP or UDP socket, got one of "unix"',
+    'sock: must be a TCP, UDP or Unix socket, got one of "vsock"',
   );
 });

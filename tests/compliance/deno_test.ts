@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { adoptConn, adoptListener, denoTcp } from "../../lib/transport/deno_tcp.ts";
+import { NET_CONF } from "../../lib/pipe/conf.ts";
+import { ConnTransport } from "../../lib/transport/deno_conn.ts";
+import { ListenerAcceptor } from "../../lib/transport/deno_listener.ts";
+import { denoTcp } from "../../lib/transport/deno_tcp.ts";
 import { adoptDatagram } from "../../lib/transport/deno_udp.ts";
 import { hasDenoUdp } from "../helpers/probes.ts";
 import { settles } from "../helpers/turns.ts";
@@ -27,7 +30,7 @@ Deno.test("accept survives connections that are gone and a full file table", asy
     fails(new Deno.errors.ConnectionReset("left")),
     () => conn,
   ]);
-  const acceptor = adoptListener(listener);
+  const acceptor = new ListenerAcceptor(listener, NET_CONF);
   const accepted = await acceptor.accept();
   assertStrictEquals(accepted?.raw, conn);
   accepted?.abort();
@@ -36,7 +39,7 @@ Deno.test("accept survives connections that are gone and a full file table", asy
 
 Deno.test("close cuts the wait for a full file table short", async () => {
   const listener = new FakeListener(Array.from({ length: 50 }, () => fails(systemError("ENFILE"))));
-  const acceptor = adoptListener(listener);
+  const acceptor = new ListenerAcceptor(listener, NET_CONF);
   const accepting = acceptor.accept();
   assertEquals(await settles(accepting, 3), false);
   const closing = acceptor.close();
@@ -49,7 +52,7 @@ Deno.test("close cuts the wait for a full file table short", async () => {
 Deno.test("any other error of accept comes out, and the next accept goes on", async () => {
   const conn = new FakeConn({});
   const cause = systemError("EINVAL");
-  const acceptor = adoptListener(new FakeListener([fails(cause), () => conn]));
+  const acceptor = new ListenerAcceptor(new FakeListener([fails(cause), () => conn]), NET_CONF);
   assertStrictEquals((await failure(acceptor.accept())).cause, cause);
   const accepted = await acceptor.accept();
   assertStrictEquals(accepted?.raw, conn);
@@ -59,7 +62,7 @@ Deno.test("any other error of accept comes out, and the next accept goes on", as
 
 Deno.test("a connection that comes in while the listener closes is closed", async () => {
   const conn = new FakeConn({}), late = Promise.withResolvers<Deno.Conn>();
-  const acceptor = adoptListener(new FakeListener([() => late.promise]));
+  const acceptor = new ListenerAcceptor(new FakeListener([() => late.promise]), NET_CONF);
   const accepting = acceptor.accept();
   const closing = acceptor.close();
   late.resolve(conn);
@@ -71,7 +74,7 @@ Deno.test("a connection that comes in while the listener closes is closed", asyn
 Deno.test("a part written is followed by the rest", async () => {
   const data = new Uint8Array([1, 2, 3, 4, 5, 6]);
   const conn = new FakeConn({ writes: [() => 2, () => 1, () => 3] });
-  const transport = adoptConn(conn);
+  const transport = new ConnTransport(conn);
   await transport.send(data);
   assertEquals(conn.written, [...data]);
   transport.abort();
@@ -79,7 +82,7 @@ Deno.test("a part written is followed by the rest", async () => {
 
 Deno.test("a read that ends after an abort is not handed up", async () => {
   const late = Promise.withResolvers<number>();
-  const transport = adoptConn(new FakeConn({ reads: [() => late.promise] }));
+  const transport = new ConnTransport(new FakeConn({ reads: [() => late.promise] }));
   const pulling = transport.pull(() => {
     throw new Error("handed up");
   });
@@ -94,7 +97,7 @@ Deno.test("close ends the output, reads what is left, and a pull then is at its 
     reads: [() => 5, () => (reading.resolve(0), last.promise)],
     writes: [() => 1],
   });
-  const transport = adoptConn(conn);
+  const transport = new ConnTransport(conn);
   await transport.send(new Uint8Array(1));
   const closing = transport.close();
   await reading.promise;
@@ -108,7 +111,7 @@ Deno.test("close ends the output, reads what is left, and a pull then is at its 
 
 Deno.test("close waits no turn where nothing can be lost: nothing sent, or the input ended", async () => {
   const silent = new FakeConn({});
-  void adoptConn(silent).close();
+  void new ConnTransport(silent).close();
   await Promise.resolve();
   await Promise.resolve();
   assertEquals(silent.ended, "closed");
@@ -116,7 +119,7 @@ Deno.test("close waits no turn where nothing can be lost: nothing sent, or the i
 
 Deno.test("read buffers grow with the traffic, and never share what they handed over", async () => {
   const sizes = [2048, 8192, 32_768, 65_536, 20_000, 10, 65_536];
-  const transport = adoptConn(new FakeConn({ reads: sizes.map((size) => () => size) }));
+  const transport = new ConnTransport(new FakeConn({ reads: sizes.map((size) => () => size) }));
   const chunks: Uint8Array[] = [];
   await transport.pull((chunk) => chunks.push(chunk) < sizes.length);
   assertEquals(chunks.map(({ length }) => length), sizes);
@@ -127,13 +130,13 @@ Deno.test("read buffers grow with the traffic, and never share what they handed 
 
 Deno.test("a raw socket closed by its owner is told apart from the end of the peer", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const acceptor = adoptListener(listener);
+  const acceptor = new ListenerAcceptor(listener, NET_CONF);
   const [own, conn] = await Promise.all([
     acceptor.accept(),
     Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }),
   ]);
   assert(own !== null);
-  const peer = adoptConn(conn);
+  const peer = new ConnTransport(conn);
   assertEquals(peer.localAddr, own.remoteAddr);
   const pulling = peer.pull(() => true), accepting = acceptor.accept();
   conn.close();
@@ -145,14 +148,17 @@ Deno.test("a raw socket closed by its owner is told apart from the end of the pe
 });
 
 Deno.test("adopted connections carry data", async () => {
-  const acceptor = adoptListener(Deno.listen({ hostname: "127.0.0.1", port: 0 }));
+  const acceptor = new ListenerAcceptor(
+    Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+    NET_CONF,
+  );
   const { port } = acceptor.localAddr;
   const [own, conn] = await Promise.all([
     acceptor.accept(),
     Deno.connect({ hostname: "127.0.0.1", port }),
   ]);
   assert(own !== null);
-  const peer = adoptConn(conn);
+  const peer = new ConnTransport(conn);
   await peer.send(new Uint8Array([1, 2, 3]));
   assertEquals(await readBytes(own, 3), new Uint8Array([1, 2, 3]));
   await Promise.all([peer.close(), own.close(), acceptor.close()]);
@@ -187,7 +193,7 @@ Deno.test("ICMP errors of other datagrams end neither receiving nor sending", as
     receives: [reset, refused, fails(systemError("EHOSTUNREACH")), () => 3],
     sends: [refused, () => 1, refused, reset],
   });
-  const socket = adoptDatagram(conn);
+  const socket = await adoptDatagram(conn);
   const [data, from] = await receive(socket);
   assertEquals(data.length, 3);
   assertEquals(from, udp("127.0.0.1", 10));
@@ -200,7 +206,7 @@ Deno.test("ICMP errors of other datagrams end neither receiving nor sending", as
 
 Deno.test("any other error of a datagram socket comes out", async () => {
   const cause = systemError("ENETDOWN");
-  const socket = adoptDatagram(
+  const socket = await adoptDatagram(
     new FakeDatagram({ receives: [fails(cause)], sends: [fails(cause)] }),
   );
   assertStrictEquals((await failure(socket.pull(() => true))).cause, cause);

@@ -55,17 +55,24 @@ export class Pair implements AsyncDisposable {
   }
 }
 
+/** Where a subject can listen. */
+export function place({ place, host }: StreamSubject): NetAddr {
+  return place?.() ?? tcp(host);
+}
+
 /** Connects the two drivers of a subject. */
 export async function connected(
   subject: StreamSubject,
-  at = subject.host,
-  to = subject.host,
+  at = place(subject),
+  host?: string,
 ): Promise<Pair> {
   const { driver, peer = driver } = subject;
-  const acceptor = await listen(driver, tcp(at));
+  const acceptor = await listen(driver, at);
+  const { localAddr } = acceptor;
+  const to = host === undefined ? localAddr : tcp(host, localAddr.port);
   const [own, connection] = await Promise.all([
     acceptor.accept(),
-    peer.connect(tcp(to, acceptor.localAddr.port), undefined, options()),
+    peer.connect(to, undefined, options()),
   ]);
   assert(own !== null, "accept gave null while listening");
   return new Pair(acceptor, own, connection);

@@ -1,9 +1,14 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { deadline } from "@std/async";
 import { NET_CONF, type NetConf } from "../../lib/pipe/conf.ts";
-import type { NetAddr } from "../../lib/pipe/types.ts";
-import { adoptSocket, type OpenSocket, selectDriver } from "../../lib/transport/select.ts";
+import type { NetAddr, OpenSocket } from "../../lib/pipe/types.ts";
+import { adoptSocket } from "../../lib/transport/adopt.ts";
+import { selectDriver } from "../../lib/transport/select.ts";
+import { connect } from "node:net";
+import { once } from "node:events";
 import { hasDenoUdp } from "../helpers/probes.ts";
-import { tcp } from "./pair.ts";
+import { turns } from "../helpers/turns.ts";
+import { readBytes, tcp } from "./pair.ts";
 
 async function nameFor(
   role: "client" | "server",
@@ -68,6 +73,33 @@ Deno.test({
     assertEquals(socket.kind, "datagram");
     await socket.close();
   },
+});
+
+Deno.test("an adopted listener takes along whom nobody has accepted", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const acceptor = await adoptSocket(listener, NET_CONF);
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  await turns(3);
+  await acceptor.close();
+  assertEquals(await conn.read(new Uint8Array(1)).catch(() => null), null);
+});
+
+Deno.test("an adopted node:net Socket keeps what comes before the first pull", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const socket = connect({ host: "127.0.0.1", port: listener.addr.port });
+  const [conn] = await Promise.all([listener.accept(), once(socket, "connect")]);
+  const transport = await adoptSocket(socket.resume(), NET_CONF);
+  assert("pull" in transport);
+  try {
+    await conn.write(new Uint8Array([1, 2, 3]));
+    await turns(20);
+    const first = await deadline(readBytes(transport, 3), 5000);
+    assertEquals(first, new Uint8Array([1, 2, 3]));
+  } finally {
+    await transport.close();
+    conn.close();
+    listener.close();
+  }
 });
 
 Deno.test("what is no socket is refused by name", async () => {

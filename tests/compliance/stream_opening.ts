@@ -1,24 +1,32 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { NetAddr } from "../../lib/pipe/types.ts";
-import { connected, failure, listen, options, readBytes, tcp } from "./pair.ts";
+import { connected, failure, listen, options, place, readBytes, tcp } from "./pair.ts";
 import type { Obligation, StreamSubject } from "./subject.ts";
 
-/** What an address has to look like. */
-function assertPlain(addr: NetAddr | undefined, hostname: string): void {
+/** What the address of an end has to look like. */
+function assertPlain(
+  addr: NetAddr | undefined,
+  { names = "ip", host }: StreamSubject,
+  end: "listens" | "connects" = "connects",
+): void {
   assert(addr !== undefined, "there is no address");
   assertStrictEquals(Object.getPrototypeOf(addr), Object.prototype);
   assert(Object.isFrozen(addr), "the address can be changed");
-  assertEquals(Object.keys(addr).sort(), ["hostname", "port", "transport"]);
+  const path = names === "path" ? ["path"] : [];
+  assertEquals(Object.keys(addr).sort(), ["hostname", ...path, "port", "transport"]);
   assertEquals(addr.transport, "tcp");
-  assertEquals(addr.hostname, hostname);
-  assert(addr.port > 0, "the address has no port");
+  assertEquals(addr.port > 0, names === "ip", `port ${addr.port}`);
+  if (names === "path") {
+    assertEquals(addr.hostname, addr.path);
+    assertEquals(addr.path !== "", end === "listens");
+  } else assertEquals(addr.hostname, names === "ip" ? host : "");
 }
 
-/** A port where nobody listens: one that was free a moment ago. */
-async function deadPort(subject: StreamSubject): Promise<number> {
-  const acceptor = await listen(subject.driver, tcp(subject.host));
+/** Where nobody listens: somebody did a moment ago. */
+async function deadPlace(subject: StreamSubject): Promise<NetAddr> {
+  const acceptor = await listen(subject.driver, place(subject));
   await acceptor.close();
-  return acceptor.localAddr.port;
+  return acceptor.localAddr;
 }
 
 /** Addresses, connecting, listening, accepting. */
@@ -30,11 +38,13 @@ export const streamOpening: readonly Obligation<StreamSubject>[] = [
       const { own, peer, acceptor } = pair;
       for (const end of [own, peer]) {
         assertEquals(end.kind, "stream");
-        assertPlain(end.localAddr, subject.host);
-        assertPlain(end.remoteAddr, subject.host);
+        assertPlain(end.localAddr, subject, end === own ? "listens" : "connects");
+        assertPlain(end.remoteAddr, subject, end === own ? "connects" : "listens");
       }
-      assertPlain(acceptor.localAddr, subject.host);
-      assertEquals(own.localAddr, acceptor.localAddr);
+      if (subject.names !== "none") {
+        assertPlain(acceptor.localAddr, subject, "listens");
+        assertEquals(own.localAddr, acceptor.localAddr);
+      }
       assertEquals(own.remoteAddr, peer.localAddr);
       assertEquals(own.localAddr, peer.remoteAddr);
       await peer.send(new Uint8Array(1));
@@ -50,16 +60,18 @@ export const streamOpening: readonly Obligation<StreamSubject>[] = [
     name: 'a "::" listener shows its IPv4 peers as IPv4',
     applies: ({ dual }) => dual,
     async check(subject) {
-      await using pair = await connected(subject, "::", "127.0.0.1");
-      assertPlain(pair.own.remoteAddr, "127.0.0.1");
-      assertPlain(pair.own.localAddr, "127.0.0.1");
+      await using pair = await connected(subject, tcp("::"), "127.0.0.1");
+      const shown = { ...subject, host: "127.0.0.1" };
+      assertPlain(pair.own.remoteAddr, shown);
+      assertPlain(pair.own.localAddr, shown);
       assertEquals(pair.acceptor.localAddr.hostname, "::");
     },
   },
   {
     name: "the address can be bound again once close returned, an accept in progress or not",
-    async check({ driver, host }) {
-      let at = tcp(host);
+    async check(subject) {
+      const { driver } = subject;
+      let at = place(subject);
       const accepting: Promise<unknown>[] = [];
       for (let round = 0; round < 4; round++) {
         const acceptor = await listen(driver, at);
@@ -83,8 +95,9 @@ export const streamOpening: readonly Obligation<StreamSubject>[] = [
   },
   {
     name: "accept gives null when closed meanwhile and ever after, and close is idempotent",
-    async check({ driver, host }) {
-      const acceptor = await listen(driver, tcp(host));
+    async check(subject) {
+      const { driver } = subject;
+      const acceptor = await listen(driver, place(subject));
       const accepting = acceptor.accept();
       await Promise.all([acceptor.close(), acceptor.close()]);
       assertEquals(await accepting, null);
@@ -95,8 +108,9 @@ export const streamOpening: readonly Obligation<StreamSubject>[] = [
   },
   {
     name: "a second accept beside one in progress is refused and does no harm",
-    async check({ driver, host, peer = driver }) {
-      const acceptor = await listen(driver, tcp(host));
+    async check(subject) {
+      const { driver, peer = driver } = subject;
+      const acceptor = await listen(driver, place(subject));
       const accepting = acceptor.accept();
       assertEquals((await failure(acceptor.accept())).fault, "failed");
       const connection = await peer.connect(acceptor.localAddr, undefined, options());
@@ -107,8 +121,9 @@ export const streamOpening: readonly Obligation<StreamSubject>[] = [
   },
   {
     name: "connections that nobody accepted do not outlive the listener",
-    async check({ driver, host, peer = driver }) {
-      const acceptor = await listen(driver, tcp(host));
+    async check(subject) {
+      const { driver, peer = driver } = subject;
+      const acceptor = await listen(driver, place(subject));
       const connection = await peer.connect(acceptor.localAddr, undefined, options());
       await acceptor.close();
       // Ended or reset: platforms differ.
@@ -117,20 +132,24 @@ export const streamOpening: readonly Obligation<StreamSubject>[] = [
     },
   },
   {
-    name: "a port where nobody listens: a TransportError with the system's error as cause",
+    name: "an address where nobody listens: a TransportError with the system's error as cause",
     async check(subject) {
-      const { driver, host } = subject;
-      const to = tcp(host, await deadPort(subject));
-      const { fault, cause } = await failure(driver.connect(to, undefined, options()));
+      const to = await deadPlace(subject);
+      const { fault, cause } = await failure(subject.driver.connect(to, undefined, options()));
       assertEquals(fault, "failed");
       assert(cause instanceof Error, `cause: ${cause}`);
-      assert(/refused/i.test(`${cause.name} ${cause.message}`), `cause: ${cause}`);
+      // A path goes away with who listened there.
+      const why = subject.names === "path" && !to.hostname.startsWith("\0")
+        ? /no such file/i
+        : /refused/i;
+      assert(why.test(`${cause.name} ${cause.message}`), `cause: ${cause}`);
     },
   },
   {
     name: "an address in use: a TransportError with the system's error as cause",
-    async check({ driver, host }) {
-      const acceptor = await listen(driver, tcp(host));
+    async check(subject) {
+      const { driver } = subject;
+      const acceptor = await listen(driver, place(subject));
       const { fault, cause } = await failure(listen(driver, acceptor.localAddr));
       await acceptor.close();
       assertEquals(fault, "failed");
@@ -140,10 +159,11 @@ export const streamOpening: readonly Obligation<StreamSubject>[] = [
   },
   {
     name: "an aborted signal refuses to connect and to listen, with its reason",
-    async check({ driver, host }) {
+    async check(subject) {
+      const { driver } = subject;
       const reason = new Error("no more");
       const aborted = options({}, AbortSignal.abort(reason));
-      const at = tcp(host);
+      const at = place(subject);
       const of = (call: Promise<unknown>) => call.then(() => "succeeded", (error) => error);
       assertStrictEquals(await of(driver.listen(at, aborted)), reason);
       const acceptor = await listen(driver, at);
@@ -156,8 +176,9 @@ export const streamOpening: readonly Obligation<StreamSubject>[] = [
   },
   {
     name: "a signal aborted during connect rejects with its reason and leaves nothing open",
-    async check({ driver, host }) {
-      const acceptor = await listen(driver, tcp(host));
+    async check(subject) {
+      const { driver } = subject;
+      const acceptor = await listen(driver, place(subject));
       const abort = new AbortController();
       const reason = new Error("no more");
       const connecting = driver.connect(
@@ -173,8 +194,9 @@ export const streamOpening: readonly Obligation<StreamSubject>[] = [
   },
   {
     name: "a signal aborted after connect does nothing",
-    async check({ driver, host }) {
-      const acceptor = await listen(driver, tcp(host));
+    async check(subject) {
+      const { driver } = subject;
+      const acceptor = await listen(driver, place(subject));
       const abort = new AbortController();
       const [connection, own] = await Promise.all([
         driver.connect(acceptor.localAddr, undefined, options({}, abort.signal)),

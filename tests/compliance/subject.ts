@@ -1,3 +1,4 @@
+import type { NetAddr } from "../../lib/pipe/types.ts";
 import type { Driver } from "../../lib/transport/transport.ts";
 
 /** An adapter for connections, and where to try it. */
@@ -9,6 +10,13 @@ export interface StreamSubject {
   readonly peer?: Driver;
   /** Loopback address, of either family. */
   readonly host: string;
+  /** Where to listen, if that is no IP address: another place each time. @default {at host} */
+  readonly place?: () => NetAddr;
+  /**
+   * What the ends of a connection are called: by IP addresses; the one that listens by its path; or not
+   * at all. @default {"ip"}
+   */
+  readonly names?: "ip" | "path" | "none";
   /** Whether `abort` of the peer resets the connection. */
   readonly resets: boolean;
   /** Whether listening at "::" brings IPv4 connections too. */

@@ -7,6 +7,8 @@ export interface PipeKind {
   readonly proto: Proto;
   readonly host: string;
   readonly ignore: boolean;
+  /** Whether it is done in TLS. */
+  readonly tls?: boolean;
 }
 
 function ipv6Works(): boolean {
@@ -20,10 +22,12 @@ function ipv6Works(): boolean {
 
 const noIpv6 = !ipv6Works();
 
-/** TCP and UDP over IPv4 and IPv6. */
+/** TCP, TLS and UDP over IPv4 and IPv6. */
 export const KINDS: readonly PipeKind[] = [
   { name: "TCP over IPv4", proto: TCP, host: "127.0.0.1", ignore: false },
   { name: "TCP over IPv6", proto: TCP, host: "::1", ignore: noIpv6 },
+  { name: "TLS over IPv4", proto: TCP, host: "127.0.0.1", ignore: false, tls: true },
+  { name: "TLS over IPv6", proto: TCP, host: "::1", ignore: noIpv6, tls: true },
   { name: "UDP over IPv4", proto: UDP, host: "127.0.0.1", ignore: false },
   { name: "UDP over IPv6", proto: UDP, host: "::1", ignore: noIpv6 },
 ];
@@ -36,13 +40,17 @@ export function forEachKind(name: string, test: (kind: PipeKind) => Promise<void
 }
 
 /** A server of that kind on a free port of loopback. */
-export function serve(kind: PipeKind, options: PipeOptions = {}): Promise<Pipe> {
-  return pipeOpen(kind.proto, { route: [kind.host, 0], ...options });
+export async function serve(kind: PipeKind, options: PipeOptions = {}): Promise<Pipe> {
+  const useSsl = kind.tls === true && (await import("./tls.ts")).serverTls();
+  const conf = { useSsl, ...options.conf };
+  return await pipeOpen(kind.proto, { route: [kind.host, 0], ...options, conf });
 }
 
-/** A client of a server. */
-export function connect(server: Pipe, options: PipeOptions = {}): Promise<Pipe> {
-  return pipeOpen(server.proto, { dest: server.localAddr, ...options });
+/** A client of a server, in TLS if that is. */
+export async function connect(server: Pipe, options: PipeOptions = {}): Promise<Pipe> {
+  const useSsl = server.conf.useSsl !== false && (await import("./tls.ts")).clientTls();
+  const conf = { useSsl, ...options.conf };
+  return await pipeOpen(server.proto, { dest: server.localAddr, ...options, conf });
 }
 
 const decoder = new TextDecoder();

@@ -10,7 +10,7 @@ import {
   UDP,
 } from "@p2pd/pipes";
 import { MsgIds } from "../../../lib/pipe/msg_ids.ts";
-import { forEachKind, latch, recvAll, serve, text, until } from "../../helpers/pipes.ts";
+import { connect, forEachKind, latch, recvAll, serve, text, until } from "../../helpers/pipes.ts";
 
 const route = "127.0.0.1:0";
 
@@ -67,8 +67,7 @@ Deno.test("conf: linger n: a peer that reads gets everything and no reset", asyn
 
 forEachKind("conf: idleTimeout ends a silent pipe, and no other", async (kind) => {
   await using server = await serve(kind, { msgCb: (msg, from, pipe) => pipe.send(msg, from) });
-  const client = await pipeOpen(kind.proto, {
-    dest: server.localAddr,
+  const client = await connect(server, {
     conf: { idleTimeout: 60, recvTimeout: 1000 },
   });
   const start = performance.now();

@@ -54,7 +54,8 @@ forEachKind("addresses, roles and conf", async (kind) => {
   assertEquals(Object.getPrototypeOf(server.localAddr), Object.prototype);
   assertEquals([server.remoteAddr, server.role, server.proto], [undefined, "server", kind.proto]);
   assertEquals([client.remoteAddr, client.role], [server.localAddr, "client"]);
-  assertEquals(server.conf, { ...NET_CONF, recvTimeout: 5 });
+  const { useSsl } = server.conf;
+  assertEquals(server.conf, { ...NET_CONF, useSsl, recvTimeout: 5 });
   assert(Object.isFrozen(server.conf));
   assertEquals(server.route, [kind.host, 0]);
 });
@@ -310,6 +311,8 @@ forEachKind("stats count both directions", async (kind) => {
     duplicates: 0,
     strangers: 0,
     refused: 0,
+    tlsFailed: 0,
+    acceptErrors: 0,
     queued: 1,
   });
   assertEquals([client.stats.bytesOut, client.stats.messagesOut], [4, 1]);
@@ -330,4 +333,14 @@ forEachKind("streams: readable and writable", async (kind) => {
   }
   await reader.cancel();
   if (kind.proto !== TCP) await writer.close();
+});
+
+forEachKind("close after abort: when it returns the port can be bound again", async (kind) => {
+  for (let i = 0; i < 10; i++) {
+    const pipe = await serve(kind);
+    pipe.abort();
+    await pipe.close();
+    const again = await pipeOpen(kind.proto, { route: pipe.localAddr });
+    await again.close();
+  }
 });

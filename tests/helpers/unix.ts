@@ -1,0 +1,33 @@
+/**
+ * Paths for Unix sockets.
+ *
+ * @module
+ */
+
+function may(name: "read" | "write"): boolean {
+  return Deno.permissions.querySync({ name }).state === "granted";
+}
+
+/** Whether this process may have Unix sockets on paths. */
+export const hasPaths = Deno.build.os !== "windows" && may("read") && may("write");
+
+/** Whether there are names that are no files. They need the permission for the network alone. */
+export const hasAbstract = Deno.build.os === "linux" &&
+  Deno.permissions.querySync({ name: "net" }).state === "granted";
+
+let directory: string | undefined;
+let last = 0;
+
+/** A path where nothing is, in a directory that goes away with the process. */
+export function freePath(): string {
+  if (directory === undefined) {
+    const made = directory = Deno.makeTempDirSync({ prefix: "pipes-" });
+    addEventListener("unload", () => Deno.removeSync(made, { recursive: true }));
+  }
+  return `${directory}/${++last}.sock`;
+}
+
+/** A name that nobody has. */
+export function abstractName(): string {
+  return `\0pipes-${crypto.randomUUID()}`;
+}
