@@ -153,30 +153,22 @@ function reachable(ip: Ip): Ip {
 }
 
 async function listen(p: Plan): Promise<Opened> {
-  const { proto, conf, locals: [local] } = p;
-  const route = local?.route;
-  return await within(Infinity, p.signal, () => new Error("never"), async (signal) => {
-    const errors: unknown[] = [];
-    const places = placesOf(proto, local?.endpoint);
-    for (const at of places) {
-      try {
-        const driver = await selectDriver(proto, {
-          role: "server",
-          from: at,
-          unix: isUnix(p),
-          conf,
-        });
-        return { socket: await driver.listen(at, { conf, signal }), route };
-      } catch (error) {
-        signal.throwIfAborted();
-        errors.push(error);
-        // Nothing that another family would help with.
-        const unjoined = error instanceof TransportError && error.fault === "unjoined";
-        if (unjoined || isInUse(systemError(error))) break;
-      }
+  const { proto, conf, locals: [local], signal = new AbortController().signal } = p;
+  const errors: unknown[] = [];
+  const places = placesOf(proto, local?.endpoint);
+  for (const at of places) {
+    try {
+      const driver = await selectDriver(proto, { role: "server", from: at, unix: isUnix(p), conf });
+      return { socket: await driver.listen(at, { conf, signal }), route: local?.route };
+    } catch (error) {
+      signal.throwIfAborted();
+      errors.push(error);
+      // Nothing that another family would help with.
+      const unjoined = error instanceof TransportError && error.fault === "unjoined";
+      if (unjoined || isInUse(systemError(error))) break;
     }
-    throw openError(p, places.map((to) => ({ to, from: undefined })), errors);
-  });
+  }
+  throw openError(p, places.map((to) => ({ to, from: undefined })), errors);
 }
 
 function isInUse(error: Error): boolean {

@@ -88,6 +88,9 @@ class MemoryStream implements Transport {
   #closing: Promise<void> | undefined;
   #outputEnd: Promise<void> | undefined;
   #pulling = false;
+  #interrupted = false;
+  /** What an interrupted pull has taken from the channel. */
+  #kept: Uint8Array | undefined;
   #onPulled: (() => void) | undefined;
 
   constructor(localAddr: NetAddr, remoteAddr: NetAddr, input: Channel, output: Channel) {
@@ -101,10 +104,17 @@ class MemoryStream implements Transport {
   async pull(sink: Sink): Promise<"paused" | "end"> {
     if (this.#pulling) throw busyWith("read");
     this.#pulling = true;
+    this.#interrupted = false;
     try {
       while (!this.#closed) {
-        const chunk = await this.#in.read();
-        if (this.#closed || chunk === null) break;
+        const chunk = this.#kept ?? await this.#in.read();
+        if (this.#closed) break;
+        this.#kept = undefined;
+        if (this.#interrupted) {
+          this.#kept = chunk ?? undefined;
+          return "paused";
+        }
+        if (chunk === null) break;
         if (!sink(chunk, this.remoteAddr)) return "paused";
       }
       return "end";
@@ -112,6 +122,12 @@ class MemoryStream implements Transport {
       this.#pulling = false;
       this.#onPulled?.();
     }
+  }
+
+  interrupt(): void {
+    if (!this.#pulling) return;
+    this.#interrupted = true;
+    this.#in.wake();
   }
 
   send(data: Uint8Array): Promise<void> {

@@ -87,7 +87,9 @@ export async function secure(
   signal.throwIfAborted();
   const { conf, side } = context;
   const host = side === "client" ? (conf.serverName ?? name)?.replace(/\.$/, "") : undefined;
-  const duplex = new TransportDuplex(under);
+  // A client that says nothing is to cost a server nothing: a TLSSocket takes 100 KB and more.
+  const first = side === "server" ? await firstBytes(under, signal) : undefined;
+  const duplex = new TransportDuplex(under, first);
   const socket = side === "client" ? client(duplex, context, host) : server(duplex, context);
   let alert: Uint8Array | undefined;
   const handle: unknown = Reflect.get(socket, "ssl");
@@ -108,6 +110,24 @@ export async function secure(
     if (alert !== undefined) await under.send(alert).catch(() => {});
     throw error;
   }
+}
+
+/** Waits for the peer to say something. */
+async function firstBytes(under: Transport, signal: AbortSignal): Promise<Uint8Array> {
+  let first: Uint8Array | undefined;
+  const onAbort = () => under.interrupt?.();
+  signal.addEventListener("abort", onAbort);
+  try {
+    await under.pull((chunk) => {
+      first = chunk;
+      return false;
+    });
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+  signal.throwIfAborted();
+  if (first === undefined) throw translate(new Deno.errors.UnexpectedEof(ENDED));
+  return first;
 }
 
 /** The name to ask for: an address is compared with the certificate too, but not sent (RFC 6066, 3). */

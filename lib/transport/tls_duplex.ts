@@ -1,4 +1,5 @@
 import type { Buffer } from "node:buffer";
+import { nextTick } from "node:process";
 import { Duplex } from "node:stream";
 import { translate, type TransportError } from "./error.ts";
 import type { Transport } from "./transport.ts";
@@ -18,6 +19,7 @@ export class TransportDuplex extends Duplex {
   /** Called at once when it is destroyed. */
   onDestroy: (() => void) | undefined;
   readonly #under: Transport;
+  #first: Uint8Array | undefined;
   #wanted = false;
   #pulling = false;
   #stopped = false;
@@ -29,10 +31,14 @@ export class TransportDuplex extends Duplex {
   #onEnd: ((error?: unknown) => void) | undefined;
   #end: { readonly error: unknown } | undefined;
 
-  /** @param under A stream that nobody else reads from now on. */
-  constructor(under: Transport) {
+  /**
+   * @param under A stream that nobody else reads from now on.
+   * @param first What has been read from it already.
+   */
+  constructor(under: Transport, first?: Uint8Array) {
     super({ allowHalfOpen: true });
     this.#under = under;
+    this.#first = first;
   }
 
   /**
@@ -117,12 +123,8 @@ export class TransportDuplex extends Duplex {
     this.#pulling = true;
     try {
       while (this.#wanted && !this.full && !this.#stopped) {
-        const how = await this.#under.pull((chunk) => {
-          this.#inside += chunk.length;
-          this.#wanted = false;
-          this.#wanted = this.push(chunk) || this.#wanted;
-          return this.#wanted && !this.full;
-        });
+        if (this.#first !== undefined) await this.#pushFirst(this.#first);
+        const how = await this.#under.pull((chunk) => this.#pushOne(chunk));
         // No `push(null)`: the end of the transport is not the end that TLS promises.
         if (how === "end") return this.#ended();
         if (this.full) this.onFull?.();
@@ -132,6 +134,21 @@ export class TransportDuplex extends Duplex {
     } finally {
       this.#pulling = false;
     }
+  }
+
+  /** Hands a chunk to TLS, which says whether it takes another one. */
+  #pushOne(chunk: Uint8Array): boolean {
+    this.#inside += chunk.length;
+    this.#wanted = false;
+    this.#wanted = this.push(chunk) || this.#wanted;
+    return this.#wanted && !this.full;
+  }
+
+  async #pushFirst(chunk: Uint8Array): Promise<void> {
+    this.#first = undefined;
+    // A TLSSocket is not ready for it in the turn in which it was made.
+    await new Promise<void>((resolve) => nextTick(resolve));
+    if (!this.#stopped) this.#pushOne(chunk);
   }
 
   #ended(error?: unknown): void {

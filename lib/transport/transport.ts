@@ -45,8 +45,8 @@ export interface Transport {
    */
   pull(sink: Sink): Promise<"paused" | "end">;
   /**
-   * Ends the `pull` in progress, if any, with "paused", although nothing was received. What arrives
-   * later waits for the next one.
+   * Ends the `pull` of a stream, if one is in progress, with "paused", although nothing was received.
+   * What arrives later waits for the next one.
    */
   interrupt?(): void;
   /**

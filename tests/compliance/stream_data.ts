@@ -145,6 +145,29 @@ export const streamData: readonly Obligation<StreamSubject>[] = [
     },
   },
   {
+    name: "an interrupted pull is paused, and what comes later is there for the next one",
+    async check(subject) {
+      await using pair = await connected(subject);
+      pair.own.interrupt?.(); // no pull, no effect
+      for (let i = 0; i < 3; i++) {
+        const pulled = pair.own.pull(() => {
+          throw new Error("handed to a pull that was interrupted");
+        });
+        await turns(i);
+        pair.own.interrupt?.();
+        await pair.peer.send(new Uint8Array([i, i]));
+        assertEquals(await pulled, "paused");
+        assertEquals(await readBytes(pair.own, 2), new Uint8Array([i, i]));
+      }
+      // The end, too, is for the next one.
+      const pulled = pair.own.pull(() => true);
+      pair.own.interrupt?.();
+      await pair.peer.closeWrite?.();
+      assertEquals(await pulled, "paused");
+      assertEquals((await readAll(pair.own)).length, 0);
+    },
+  },
+  {
     name: "false from the sink stops reading until the next pull, without loss",
     async check(subject) {
       await using pair = await connected(subject);
