@@ -1,8 +1,10 @@
 import type { Socket as DatagramSocket } from "node:dgram";
 import type { Server, Socket } from "node:net";
+import type { TlsContext } from "../transport/tls.ts";
 import type { PipeBase } from "./base.ts";
 import { watchCard } from "./card_watch.ts";
-import { open } from "./opening.ts";
+import { giveUp } from "./open_failure.ts";
+import { open, type Opened } from "./opening.ts";
 import { type Plan, plan } from "./options.ts";
 import { ConnPipe } from "./pipe.ts";
 import { tlsContext } from "./secure.ts";
@@ -139,17 +141,26 @@ export function pipeOpen(
 export function pipeOpen(proto: Proto, options?: PipeOptions): Promise<Pipe>;
 export async function pipeOpen(proto: Proto, options: PipeOptions = {}): Promise<unknown> {
   const p = plan(proto, options);
-  p.signal?.throwIfAborted();
   const { conf, role } = p;
-  // Before any socket exists: a certificate may be no good.
-  const tls = conf.useSsl === false ? undefined : await tlsContext(conf.useSsl, role);
-  const { socket, route } = await open(p, tls);
+  const { socket, route, tls } = await openSocket(p);
   if (conf.sockOnly) return socket.release?.() ?? socket.raw;
   const pipe = "accept" in socket
     ? new ListenPipe(socket, { proto, route, conf, tls })
     : new ConnPipe(socket, { proto, route, dest: p.dest, conf, role });
   watchCard(pipe, options.route);
   return begin(pipe, p);
+}
+
+async function openSocket(p: Plan): Promise<Opened & { readonly tls: TlsContext | undefined }> {
+  const { conf: { useSsl }, role, signal } = p;
+  try {
+    signal?.throwIfAborted();
+    // Before any socket exists: a certificate may be no good.
+    const tls = useSsl === false ? undefined : await tlsContext(useSsl, role);
+    return { ...await open(p, tls), tls };
+  } catch (error) {
+    throw giveUp(p, error);
+  }
 }
 
 function begin<P extends PipeBase & { start(): void }>(pipe: P, p: Plan): P {

@@ -14,6 +14,7 @@ import type { TlsContext } from "../transport/tls.ts";
 import type { Acceptor, Transport } from "../transport/transport.ts";
 import { AllFailed, interleave, race } from "./happy_eyeballs.ts";
 import { openError, systemError } from "./open_error.ts";
+import { withSock } from "./open_failure.ts";
 import { bindFor } from "./local_side.ts";
 import { isUnix, type Plan } from "./options.ts";
 import { handshake, needsHandshake } from "./secure.ts";
@@ -50,16 +51,13 @@ async function finish(
     const name = dest?.path === undefined ? dest?.hostname : undefined;
     return await handshake(transport, { context, name, timeout: conf.sslHandshake, signal });
   } catch (error) {
-    const given = sock !== undefined;
     // Nobody could be handed a socket of ours together with the reason of a signal.
-    if (conf.doClose || !(given || error instanceof PipeOpenError)) {
+    if (conf.doClose || (sock === undefined && !(error instanceof PipeOpenError))) {
       await transport.close();
       throw error;
     }
     const left = transport.release?.() ?? transport.raw;
-    if (!(error instanceof PipeOpenError)) throw error;
-    const { message, phase, addr, cause } = error;
-    throw new PipeOpenError(message, { phase, addr, cause, sock: left });
+    throw error instanceof PipeOpenError ? withSock(error, left) : error;
   }
 }
 

@@ -66,29 +66,37 @@ export class Outbox {
     }
   }
 
-  /** Sends all of the data. See `Pipe.send`. */
-  async send(data: Uint8Array | string, dest?: Dest): Promise<number> {
-    const bytes = toBytes(data);
-    if (this.#pause !== undefined) await this.#pause;
-    if (this.#dests !== undefined && bytes.length > MAX_DATAGRAM) {
-      throw new RangeError(
-        `data: a datagram holds at most ${MAX_DATAGRAM} bytes, got ${bytes.length}`,
-      );
+  /** Sends all of the data. See `Pipe.send`. No async function: each costs a twentieth of an echo. */
+  send(data: Uint8Array | string, dest?: Dest): Promise<number> {
+    try {
+      const bytes = toBytes(data);
+      if (this.#dests !== undefined && bytes.length > MAX_DATAGRAM) {
+        throw new RangeError(
+          `data: a datagram holds at most ${MAX_DATAGRAM} bytes, got ${bytes.length}`,
+        );
+      }
+      if (this.#pause !== undefined) return this.#pause.then(() => this.send(bytes, dest));
+      const to = this.destination(dest);
+      if (to instanceof Promise) return to.then((addr) => this.#post(bytes, addr));
+      return this.#post(bytes, to);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    const known = this.destination(dest);
-    const to = known instanceof Promise ? await known : known;
+  }
+
+  #post(bytes: Uint8Array, to: NetAddr): Promise<number> {
     const refusal = this.#pipe.refusal("send");
     if (refusal !== undefined) throw refusal;
     if (this.#end !== undefined) {
       throw new PipeStateError("Cannot send: closeWrite has ended this side");
     }
-    try {
-      await this.#transport.send(bytes, to);
-    } catch (error) {
+    const { length } = bytes;
+    return this.#transport.send(bytes, to).then(() => {
+      this.#pipe.tally.sent(length);
+      return length;
+    }, (error) => {
       throw this.#failed(error, to);
-    }
-    this.#pipe.tally.sent(bytes.length);
-    return bytes.length;
+    });
   }
 
   /** Sends what a link brings, cut to the size of a datagram where it must be. */

@@ -48,7 +48,7 @@ export class ConnTransport implements Transport {
     this.localAddr = denoAddr(conn.localAddr, zone);
     this.remoteAddr = denoAddr(conn.remoteAddr, zone);
     this.raw = conn;
-    this.#writes = new WriteQueue((data) => this.#write(data));
+    this.#writes = new WriteQueue((data) => conn.write(data));
     if (isTls(conn)) this.handshake = () => this.#shake(conn);
   }
 
@@ -133,18 +133,6 @@ export class ConnTransport implements Transport {
     }
     if (count >= LARGE) return buffer.subarray(0, count);
     return this.#slab.keep(buffer.subarray(0, count));
-  }
-
-  /** Usually one write takes everything, and then costs no more than that. */
-  #write(data: Uint8Array): Promise<void> {
-    const size = data.length;
-    return this.raw.write(data).then((done) =>
-      done < size ? this.#writeRest(data, done) : undefined
-    );
-  }
-
-  async #writeRest(data: Uint8Array, done: number): Promise<void> {
-    while (done < data.length) done += await this.raw.write(data.subarray(done));
   }
 
   #readFailed(error: TransportError): void {

@@ -2,7 +2,10 @@ import { Ring } from "../pipe/ring.ts";
 import type { NetAddr } from "../pipe/types.ts";
 import { closedHere, translate, type TransportError } from "./error.ts";
 
-/** One write of the platform: resolves when the system took all of the data. */
+/**
+ * One write of the platform: resolves when the system took the data, on a stream with how many bytes if
+ * that may be a part.
+ */
 export type Write = (data: Uint8Array, to: NetAddr | undefined) => Promise<unknown>;
 
 /** Queued chunks of a stream go out together up to this size. */
@@ -27,6 +30,8 @@ export class WriteQueue {
   readonly #stream: boolean;
   readonly #queue = new Ring<Entry>();
   #busy = false;
+  /** What the write in progress was given, where the system may take a part of it. */
+  #current: Uint8Array | undefined;
   #ended = false;
   #failure: TransportError | undefined;
   #drained: (() => void)[] = [];
@@ -55,6 +60,7 @@ export class WriteQueue {
     }
     if (this.#stream && data.length === 0) return Promise.resolve();
     this.#busy = true;
+    if (this.#stream) this.#current = data;
     return this.#write(data, to).then(this.#next, this.#broke);
   }
 
@@ -76,14 +82,19 @@ export class WriteQueue {
   }
 
   /** The end of a write that did not have to queue: only now is there something more to do. */
-  readonly #next = (): void => {
+  readonly #next = (done?: unknown): void | Promise<void> => {
+    const data = this.#current;
+    this.#current = undefined;
+    if (data !== undefined && typeof done === "number" && done < data.length) {
+      return this.#writeRest(data, done).then(this.#next, this.#broke);
+    }
     if (this.#queue.length > 0) void this.#writeQueued();
     else this.#rest();
   };
 
   readonly #broke = (error: unknown): never => {
     const failure = this.#failed(error);
-    this.#next();
+    void this.#next();
     throw failure;
   };
 
@@ -103,7 +114,9 @@ export class WriteQueue {
       }
       const entries = this.#stream ? this.#batch(first) : [first];
       try {
-        await this.#write(entries.length === 1 ? first.data : join(entries), first.to);
+        const data = entries.length === 1 ? first.data : join(entries);
+        const done = await this.#write(data, first.to);
+        if (this.#stream && typeof done === "number") await this.#writeRest(data, done);
         for (const { resolve } of entries) resolve();
       } catch (error) {
         const failure = this.#failed(error);
@@ -111,6 +124,13 @@ export class WriteQueue {
       }
     }
     this.#rest();
+  }
+
+  async #writeRest(data: Uint8Array, written: number): Promise<void> {
+    for (let from = written; from < data.length;) {
+      const done = await this.#write(data.subarray(from), undefined);
+      from = typeof done === "number" ? from + done : data.length;
+    }
   }
 
   /** The first entry and those after it that fit into one write. */
