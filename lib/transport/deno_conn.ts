@@ -10,6 +10,9 @@ import { WriteQueue } from "./write_queue.ts";
 /** Read buffers start small, so that idle connections are cheap, and grow when reads fill them. */
 const FIRST_BUFFER = 2 * 1024, LAST_BUFFER = 64 * 1024, GROWTH = 4;
 
+/** What a relay reads into: one that forwards whole buffers gains by longer ones, others lose. */
+const RELAY_BUFFER = 256 * 1024;
+
 /** A connection of Deno's as a transport. */
 export class ConnTransport implements Transport {
   readonly kind = "stream";
@@ -21,7 +24,8 @@ export class ConnTransport implements Transport {
   #tls: TlsInfo | undefined;
   #buffer = new Uint8Array(FIRST_BUFFER);
   readonly #slab = new Slab();
-  /** A read buffer of full size that came back. */
+  #largest = LAST_BUFFER;
+  /** A read buffer of this size that came back. */
   #spare: Uint8Array<ArrayBuffer> | undefined;
   readonly #writes: WriteQueue;
   #state: "open" | "closing" | "closed" = "open";
@@ -74,8 +78,9 @@ export class ConnTransport implements Transport {
 
   recycle(data: Uint8Array): void {
     const { buffer, length } = data;
+    this.#largest = RELAY_BUFFER;
     // A read buffer, and not a slab: nothing that long is ever in one.
-    if (length < LARGE || buffer.byteLength !== LAST_BUFFER) return;
+    if (length < LARGE || buffer.byteLength !== this.#buffer.length) return;
     if (buffer instanceof ArrayBuffer) this.#spare = new Uint8Array(buffer);
   }
 
@@ -125,9 +130,10 @@ export class ConnTransport implements Transport {
   /** The first bytes of the buffer, for keeps. */
   #take(count: number): Uint8Array {
     const buffer = this.#buffer, size = buffer.length;
-    const full = count === size && size < LAST_BUFFER;
-    if (full) this.#buffer = new Uint8Array(Math.min(size * GROWTH, LAST_BUFFER));
-    else if (count >= LARGE) {
+    if (count === size && size < this.#largest) {
+      this.#buffer = new Uint8Array(Math.min(size * GROWTH, this.#largest));
+      this.#spare = undefined;
+    } else if (count >= LARGE) {
       this.#buffer = this.#spare ?? new Uint8Array(size);
       this.#spare = undefined;
     }
