@@ -94,9 +94,12 @@ export class ResolveError extends PipeOpenError {
    * Makes an error.
    *
    * @param message Which name, and why.
-   * @param options The address and cause where there are any.
+   * @param options The address, cause and socket where there are any.
    */
-  constructor(message: string, options: Omit<PipeErrorOptions, "phase"> = {}) {
+  constructor(
+    message: string,
+    options: Omit<PipeErrorOptions, "phase"> & { readonly sock?: unknown } = {},
+  ) {
     super(message, { ...options, phase: "resolve" });
   }
 }

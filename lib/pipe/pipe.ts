@@ -108,7 +108,7 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
     this.#dispatcher = new Dispatcher(this, server, this.#runner);
     this.#gate = new Gate(this);
     this.#outbox = new Outbox(transport, this, options.dest);
-    this.#name = options.dest?.hostname;
+    this.#name = options.dest?.path === undefined ? options.dest?.hostname : undefined;
     if (server !== undefined) {
       this.handlers = server.handlers;
       for (const cb of server.ups) this.ups.add(cb);

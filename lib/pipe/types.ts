@@ -502,7 +502,8 @@ export interface PipeOptions {
   /**
    * An open connection, listener or datagram socket to make a pipe of, instead of opening one. The pipe
    * owns it from then on, also if opening fails later (see `conf.doClose`); a socket that is refused by
-   * a TypeError or PipeStateError is still the caller's.
+   * a TypeError, RangeError or PipeStateError is still the caller's. A read of the caller's own must have
+   * ended: Deno does not tell of one that waits, and it would get what comes first.
    */
   readonly sock?: OpenSocket | undefined;
   /** First message handler. See {@linkcode Pipe.addMsgCb}. */

@@ -13,7 +13,7 @@ import { formatAddr } from "../net/address.ts";
 import { show } from "../net/show.ts";
 import { isAbstract } from "../net/unix_path.ts";
 import type { NetConf } from "../pipe/conf.ts";
-import type { NetAddr, OpenSocket, StreamPair } from "../pipe/types.ts";
+import type { NetAddr, OpenSocket, StreamPair, TlsInfo } from "../pipe/types.ts";
 import { denoAddr } from "./addr.ts";
 import { ConnTransport } from "./deno_conn.ts";
 import { ListenerAcceptor } from "./deno_listener.ts";
@@ -50,7 +50,7 @@ export async function adoptSocket(
   if ("accept" in sock) return await adoptListener(sock, conf);
   if ("resetAndDestroy" in sock) {
     const { SocketTransport } = await import("./node_conn.ts");
-    return new SocketTransport(preparedSocket(sock));
+    return new SocketTransport(preparedSocket(sock), "", await tlsOf(sock));
   }
   if ("read" in sock) {
     const transport = new ConnTransport(sock);
@@ -143,6 +143,18 @@ function preparedSocket(socket: Socket): Socket {
   // Its half of the connection is the transport's to end.
   socket.allowHalfOpen = true;
   return socket;
+}
+
+/** What a socket of node:tls has agreed on. */
+async function tlsOf(socket: Socket): Promise<TlsInfo | undefined> {
+  if (!("encrypted" in socket)) return undefined;
+  const [{ TLSSocket }, { infoOf }] = await Promise.all([
+    import("node:tls"),
+    import("./tls_conn.ts"),
+  ]);
+  if (!(socket instanceof TLSSocket)) return undefined;
+  const name: unknown = Reflect.get(socket, "servername");
+  return infoOf(socket, typeof name === "string" ? name : undefined, socket.authorized);
 }
 
 async function checkPair(pair: StreamPair): Promise<void> {

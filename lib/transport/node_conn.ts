@@ -203,13 +203,14 @@ export class SocketTransport extends NodeTransport {
   /**
    * @param socket The socket, owned from here on.
    * @param zone The zone of its link-local addresses.
+   * @param tls What was agreed on, if it speaks TLS.
    */
-  constructor(socket: Socket, zone = "") {
+  constructor(socket: Socket, zone = "", tls?: TlsInfo) {
     const { localAddress = "", localPort = 0, remoteAddress = "", remotePort = 0 } = socket;
     super(socket, {
       localAddr: netAddr("tcp", localAddress, localPort, zone),
       remoteAddr: netAddr("tcp", remoteAddress, remotePort, zone),
-    });
+    }, tls);
   }
 
   protected reset(): void {

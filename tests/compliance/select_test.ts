@@ -3,6 +3,7 @@ import { deadline } from "@std/async";
 import { NET_CONF, type NetConf } from "../../lib/pipe/conf.ts";
 import type { NetAddr, OpenSocket } from "../../lib/pipe/types.ts";
 import { adoptSocket } from "../../lib/transport/adopt.ts";
+import { TransportError } from "../../lib/transport/error.ts";
 import { selectDriver } from "../../lib/transport/select.ts";
 import { connect } from "node:net";
 import { once } from "node:events";
@@ -43,6 +44,21 @@ Deno.test("a TCP server with reuseAddr needs node:net where --unstable-net is mi
 Deno.test("only node:net can send the reset that linger asks for", async () => {
   assertEquals(await nameFor("server", undefined, { linger: 0 }), "node:net TCP");
   assertEquals(await nameFor("client", undefined, { linger: 5 }), "node:net TCP");
+});
+
+Deno.test("only node:net can take back the read of a TLS handshake that failed", async () => {
+  assertEquals(await nameFor("client", undefined, { useSsl: true }), "Deno TCP");
+  const conf = { useSsl: true, doClose: false };
+  assertEquals(await nameFor("client", undefined, conf), "node:net TCP");
+  assertEquals(await nameFor("server", undefined, conf), "Deno TCP");
+});
+
+Deno.test("Unix sockets are Deno's own, whatever else is asked for", async () => {
+  const conf = { ...NET_CONF, linger: 0 };
+  const unix = { role: "server", from: undefined, unix: true, conf } as const;
+  assertEquals((await selectDriver("tcp", unix)).name, "Unix stream");
+  if (hasDenoUdp) assertEquals((await selectDriver("udp", unix)).name, "Deno UDP");
+  else await assertRejects(() => selectDriver("udp", unix), TransportError, "--unstable-net");
 });
 
 Deno.test("UDP is Deno's own where the process has it", async () => {

@@ -31,3 +31,22 @@ export function freePath(): string {
 export function abstractName(): string {
   return `\0pipes-${crypto.randomUUID()}`;
 }
+
+/** The socket file of a server that is gone. */
+export function deadSocket(path: string): void {
+  const listener = Deno.listen({ transport: "unix", path: `${path}.was` });
+  Deno.linkSync(`${path}.was`, path);
+  listener.close();
+  // The next file may get its number, but not its age.
+  Deno.utimeSync(path, 1, 1);
+}
+
+/** Whether anything is at a path. */
+export function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -4,7 +4,7 @@
  */
 import { formatAddr, pipeOpen, PipeOpenError, TCP, UDP } from "@p2pd/pipes";
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { abstractName, freePath } from "../helpers/unix.ts";
+import { abstractName, exists, freePath } from "../helpers/unix.ts";
 import { labTest, noise, Program, python, recvAll, recvBytes, sha256 } from "./_helpers.ts";
 
 const DATA = noise(4 * 1024 * 1024);
@@ -43,15 +43,6 @@ const TOOLS: readonly Tool[] = [
 
 function text(data: Uint8Array | null): string {
   return new TextDecoder().decode(data ?? undefined);
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 for (const tool of TOOLS) {

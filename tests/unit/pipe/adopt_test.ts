@@ -167,6 +167,9 @@ Deno.test("adopt: a node:tls TLSSocket", async () => {
     await once(socket, "secureConnect");
     await using pipe = await pipeOpen(TCP, { sock: socket });
     await assertEchoes(pipe);
+    const { protocol, authorized, peerCertificate } = pipe.tls ?? {};
+    assertEquals([protocol, authorized], ["TLSv1.3", true]);
+    assertEquals(peerCertificate?.subject, "CN=localhost");
   });
 });
 

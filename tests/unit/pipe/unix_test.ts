@@ -1,4 +1,4 @@
-/** Unix sockets: streams and datagrams on paths, whose file belongs to whom. */
+/** Unix sockets: streams on paths, and which file belongs to whom. */
 import {
   assert,
   assertEquals,
@@ -7,17 +7,23 @@ import {
   assertStrictEquals,
   assertStringIncludes,
 } from "@std/assert";
-import { formatAddr, pipeOpen, PipeOpenError, type ServerPipe, TCP, UDP } from "@p2pd/pipes";
+import { formatAddr, pipeOpen, PipeOpenError, type ServerPipe, TCP } from "@p2pd/pipes";
 import { TransportError } from "../../../lib/transport/error.ts";
 import { bindPath } from "../../../lib/transport/unix_file.ts";
-import { latch, recvAll, recvText, text } from "../../helpers/pipes.ts";
-import { hasDenoUdp } from "../../helpers/probes.ts";
+import { recvAll, recvText, text } from "../../helpers/pipes.ts";
 import { clientTls, serverTls } from "../../helpers/tls.ts";
-import { abstractName, freePath, hasAbstract, hasPaths } from "../../helpers/unix.ts";
+import {
+  abstractName,
+  deadSocket,
+  exists,
+  freePath,
+  hasAbstract,
+  hasPaths,
+} from "../../helpers/unix.ts";
 
 /** A test that has a path of its own. */
-function unixTest(name: string, test: (path: string) => Promise<void>, ignore = false): void {
-  Deno.test(`unix: ${name}`, { ignore: !hasPaths || ignore }, () => test(freePath()));
+function unixTest(name: string, test: (path: string) => Promise<void>): void {
+  Deno.test(`unix: ${name}`, { ignore: !hasPaths }, () => test(freePath()));
 }
 
 /** A stream server that answers with its name. */
@@ -33,24 +39,6 @@ async function nameAt(path: string): Promise<string> {
   await using client = await pipeOpen(TCP, { dest: { path } });
   await client.send("?");
   return await recvText(client, 3);
-}
-
-/** The socket file of a server that is gone. */
-function deadSocket(path: string): void {
-  const listener = Deno.listen({ transport: "unix", path: `${path}.was` });
-  Deno.linkSync(`${path}.was`, path);
-  listener.close();
-  // The next file may get its number, but not its age.
-  Deno.utimeSync(path, 1, 1);
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Everything that a stream pipe does, between two ends of one machine. */
@@ -308,59 +296,3 @@ Deno.test({
     await assertRejects(abstract, PipeOpenError, "run with --allow-net to");
   },
 });
-
-unixTest("datagrams: a server answers each of its clients", async (path) => {
-  await using server = await pipeOpen(UDP, {
-    route: { path },
-    msgCb: (msg, from, pipe) => pipe.send(`${text(msg)} from ${from.path}`, from),
-  });
-  assertEquals(server.localAddr, { transport: "udp", hostname: path, port: 0, path });
-  for (const mine of [`${path}.1`, `${path}.2`]) {
-    await using client = await pipeOpen(UDP, { dest: server.localAddr, route: { path: mine } });
-    assertEquals([client.localAddr.path, client.remoteAddr?.path], [mine, path]);
-    await client.send("hello");
-    assertEquals(text(await client.recv()), `hello from ${mine}`);
-    const [reply, from] = await client.request("again");
-    assertEquals([text(reply), from.path], [`again from ${mine}`, path]);
-  }
-  assert(!exists(`${path}.1`) && !exists(`${path}.2`));
-}, !hasDenoUdp);
-
-unixTest("datagrams: a client hears its peer alone, and a filter one sender", async (path) => {
-  const a = `${path}.a`, b = `${path}.b`;
-  await using client = await pipeOpen(UDP, { dest: { path: a }, route: { path } });
-  await using peer = await pipeOpen(UDP, { route: { path: a } });
-  await using stranger = await pipeOpen(UDP, { route: { path: b } });
-  await stranger.send("no", { path });
-  await peer.send("yes", { path });
-  assertEquals(text(await client.recv()), "yes");
-  assertEquals(client.stats.strangers, 1);
-  using fromB = peer.subscribe({ from: { path: b } });
-  const rest = latch();
-  peer.addMsgCb((msg) => text(msg) === "last" ? rest.open() : undefined);
-  await client.send("of the client");
-  await stranger.send("of b", { path: a });
-  await client.send("last");
-  await rest.done;
-  assertEquals(text(await fromB.recv()), "of b");
-  assertEquals(fromB.size, 0);
-}, !hasDenoUdp);
-
-unixTest("datagrams: a dead socket's file is no hindrance, a live one's is", async (path) => {
-  deadSocket(path);
-  await using _server = await pipeOpen(UDP, { route: { path } });
-  for (const proto of [UDP, TCP]) {
-    const error = await assertRejects(() => pipeOpen(proto, { route: { path } }), PipeOpenError);
-    assertEquals(error.phase, "bind");
-    assertStringIncludes(error.message, "somebody listens there");
-  }
-}, !hasDenoUdp);
-
-unixTest("datagrams need --unstable-net, and say so before anything is opened", async (path) => {
-  for (const options of [{ route: { path } }, { route: { path }, dest: { path: `${path}.d` } }]) {
-    const error = await assertRejects(() => pipeOpen(UDP, options), PipeOpenError);
-    assertEquals(error.phase, "permission");
-    assertStringIncludes(error.message, "run with --unstable-net");
-  }
-  assert(!exists(path));
-}, hasDenoUdp);
