@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { deadline } from "@std/async";
+import { deadline } from "@std/async/deadline";
 import { PipeOpenError, ResolveError } from "../errors.ts";
 import type { Family } from "../pipe/types.ts";
 import { type Endpoint, formatAddr } from "./address.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import { PipeTimeoutError } from "../errors.ts";
 import type { Handler } from "../pipe/handlers.ts";
 import { ConnPipe } from "../pipe/pipe.ts";

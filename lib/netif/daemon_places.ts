@@ -37,6 +37,7 @@ export function loopbackPlaces(proto: unknown, port: unknown, nic: unknown): Pla
   checkPort(port);
   const [card] = nic === undefined ? [] : checkNics(nic, 1);
   const families = card === undefined ? ["IPv4", "IPv6"] as const : card.supported();
+  if (families.length === 0) throw new RangeError(`nic: ${namesOf(nic)} has no address`);
   return families.flatMap((family) =>
     protos.map((proto) => ({
       proto,
@@ -64,7 +65,9 @@ function across(
   none: () => string,
 ): Place[] {
   if (addresses.length === 0) throw new RangeError(none());
-  return addresses.flatMap(({ family, ip }) => {
+  // Cards may share one, as unnumbered tunnels do (RFC 5309).
+  const each = new Map(addresses.map((address) => [String(address.ip), address]));
+  return [...each.values()].flatMap(({ family, ip }) => {
     const route = new Route({ family, nicIps: [ip] });
     return protos.map((proto) => ({ proto, at: (port) => route.bind({ port }) }));
   });

@@ -4,8 +4,7 @@
  * @module
  */
 import { PipeError } from "../errors.ts";
-import { parseIp } from "../net/ip.ts";
-import { IpRange } from "../net/ip_range.ts";
+import { formatIp, parseIp, unmapIp } from "../net/ip.ts";
 import { checkFamily } from "../net/ip_span.ts";
 import { show } from "../net/show.ts";
 import type { Family } from "../pipe/types.ts";
@@ -143,11 +142,18 @@ export class Interface implements Card {
     const cards = Interface.list(options);
     const found = cards.find((card) => card.name === name);
     if (found) return found;
-    if (!parseIp(name)) throw new RangeError(`name: no card ${show(name)}, ${thereAre(cards)}`);
-    const ip = new IpRange(name);
-    const owner = cards.find(({ addresses }) => addresses.some((address) => address.ip.equals(ip)));
-    if (owner) return owner;
-    throw new RangeError(`name: no card has the address ${ip}, ${thereAre(cards, true)}`);
+    const parsed = parseIp(name);
+    if (!parsed) throw new RangeError(`name: no card ${show(name)}, ${thereAre(cards)}`);
+    const ip = unmapIp(parsed);
+    const owners = cards.filter(({ addresses, name: card, index }) =>
+      addresses.some(({ ip: own }) => {
+        if (own.family !== ip.family || own.value !== ip.value) return false;
+        return ip.zone === "" || [own.zone, card, String(index)].includes(ip.zone);
+      })
+    );
+    const [owner, another] = owners;
+    if (owner && !another) return owner; // without its zone a link-local address may be on many
+    throw new RangeError(`name: no card has the address ${formatIp(ip)}, ${thereAre(cards, true)}`);
   }
 
   /**

@@ -110,7 +110,10 @@ export class Route {
     if (this.nicIps.length === 0) {
       throw new RangeError("nicIps: a route needs one local address at least, got []");
     }
-    this.bound = bound && this.#checkBound(bound.hostname, bound.port, "bound.");
+    if (bound !== undefined && (typeof bound !== "object" || bound === null)) {
+      throw new TypeError(`bound: { hostname, port } is needed, got ${show(bound)}`);
+    }
+    this.bound = bound && this.#checkBound(bound.hostname, bound.port, "bound.hostname");
     Object.freeze(this);
   }
 
@@ -139,17 +142,18 @@ export class Route {
   }
 
   #checkBound(ip: unknown, port: unknown, what: string): Bound {
-    const range = toRange(ip, `${what}ip`);
-    if (range.size !== 1n) throw new RangeError(`${what}ip: one address is needed, got ${range}`);
+    const range = toRange(ip, what);
+    if (range.size !== 1n) throw new RangeError(`${what}: one address is needed, got ${range}`);
     if (!this.nicIps.some((nicIp) => nicIp.includes(range))) {
       const mine = shortList(this.nicIps);
       throw new RangeError(
-        `${what}ip: ${range} is not a local address of this route, only ${mine}`,
+        `${what}: ${range} is not a local address of this route, only ${mine}`,
       );
     }
     if (typeof port !== "number" || !Number.isInteger(port) || port < 0 || port > 65535) {
       const got = show(port);
-      throw new RangeError(`${what}port: must be a whole number from 0 to 65535, got ${got}`);
+      const name = what.replace(/[a-z]+$/, "port");
+      throw new RangeError(`${name}: must be a whole number from 0 to 65535, got ${got}`);
     }
     return Object.freeze({ hostname: String(range), port: port + 0 });
   }
@@ -210,7 +214,7 @@ export class Route {
       }
     }
     const { family, nicIps, extIps } = this;
-    const bound = this.#checkBound(options.ip ?? this.nic(), options.port ?? 0, "");
+    const bound = this.#checkBound(options.ip ?? this.nic(), options.port ?? 0, "ip");
     return new Route({ family, nicIps, extIps, bound });
   }
 

@@ -1,5 +1,5 @@
 import { PipeError } from "../errors.ts";
-import { isLoopback, isUnspecified, parseIp } from "../net/ip.ts";
+import { formatIp, isLinkLocal, isLoopback, isUnspecified, parseIp } from "../net/ip.ts";
 import { Interface } from "../netif/interface.ts";
 import { RoutePool } from "../netif/route_pool.ts";
 import { Route } from "../netif/route.ts";
@@ -22,16 +22,35 @@ let timer: ReturnType<typeof setInterval> | undefined;
 
 /**
  * Ends a pipe when its local address is on no card any more: a socket says nothing of it. Only for those
- * that chose their card, and where the process may read the cards.
+ * that chose their card and have an address of one (a routed block is on none), and where the process
+ * may read the cards.
  */
 export function watchCard(pipe: OnCard, route: PipeOptions["route"]): void {
   const chosen = route instanceof Route || route instanceof Interface || route instanceof RoutePool;
-  const ip = parseIp(pipe.localAddr.hostname);
+  const { hostname } = pipe.localAddr;
+  const ip = parseIp(hostname);
   if (!chosen || ip === undefined || isUnspecified(ip) || isLoopback(ip)) return;
-  if (!mayReadInterfaces()) return;
+  if (addressesNow()?.has(hostname) !== true) return;
   watched.add(pipe);
   timer ??= setInterval(look, INTERVAL);
   void pipe.closed.then(() => forget(pipe));
+}
+
+/** All addresses there are, or undefined where that cannot be read (any more). */
+function addressesNow(): ReadonlySet<string> | undefined {
+  if (!mayReadInterfaces()) return undefined;
+  const there = new Set<string>();
+  for (const { address, name, scopeid } of Deno.networkInterfaces()) {
+    const ip = parseIp(address);
+    if (ip === undefined) continue;
+    const bare = formatIp({ ...ip, zone: "" });
+    there.add(bare);
+    if (ip.family === "IPv4" || !isLinkLocal(ip)) continue;
+    // Whichever way a route spells the zone.
+    there.add(`${bare}%${name}`);
+    there.add(`${bare}%${scopeid}`);
+  }
+  return there;
 }
 
 function forget(pipe: OnCard): void {
@@ -42,21 +61,12 @@ function forget(pipe: OnCard): void {
 }
 
 function look(): void {
-  const there = new Set<string>();
-  for (const { addresses, name, index } of Interface.list()) {
-    for (const { ip } of addresses) {
-      there.add(String(ip));
-      if (ip.zone === "") continue;
-      // Whichever way the pipe's route spells the zone.
-      const [bare] = String(ip).split("%");
-      there.add(`${bare}%${name}`);
-      there.add(`${bare}%${index}`);
-    }
-  }
+  const there = addressesNow();
   for (const pipe of [...watched]) {
     const { hostname } = pipe.localAddr;
-    if (there.has(hostname)) continue;
+    if (there?.has(hostname) === true) continue;
     forget(pipe);
+    if (there === undefined) continue;
     pipe.lose(new PipeError(`The local address ${hostname} is on no network card any more`));
   }
 }

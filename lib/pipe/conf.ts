@@ -56,7 +56,10 @@ export interface NetConf {
    * hands it over as `sock` of the error. @default {true}
    */
   doClose: boolean;
-  /** Connections of a TCP server at a time; the next is turned away and counted. 0: any. @default {0} */
+  /**
+   * Connections of a TCP server at a time; the next is turned away and counted. With TLS a handshake
+   * under way counts, too, but gives way to a newer one. 0: any. @default {0}
+   */
   maxClients: number;
   /** Connections a TCP server holds for `accept` while nothing else consumes them. @default {1024} */
   backlog: number;

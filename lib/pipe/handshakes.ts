@@ -1,5 +1,6 @@
 import { PipeError } from "../errors.ts";
 import type { Transport } from "../transport/transport.ts";
+import { dismiss } from "./secure.ts";
 
 /** What becomes of handshakes. */
 export interface HandshakesOptions {
@@ -43,11 +44,6 @@ export class Handshakes {
     this.#running.set(control, this.#run(transport, control));
   }
 
-  /** How many there are. */
-  get size(): number {
-    return this.#running.size;
-  }
-
   /** Ends all of them. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -65,9 +61,7 @@ export class Handshakes {
       else this.#options.done(secured);
     } catch (error) {
       if (!this.#closed) this.#options.failed(error, transport);
-      // In good order if it can be: TLS has told the peer what was wrong (an alert).
-      if (signal.aborted) transport.abort();
-      await transport.close();
+      await dismiss(transport, signal);
       this.#running.delete(control);
     }
   }

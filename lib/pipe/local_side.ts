@@ -30,7 +30,7 @@ export function localSides(route: PipeOptions["route"], server: boolean): readon
   if (route instanceof RoutePool) {
     if (server) {
       throw new TypeError(
-        "route: a server listens on one route; open one for each of the pool, or use a Daemon",
+        "route: a server listens on one address; open one for each route of the pool",
       );
     }
     if (route.routes.length === 0) throw new TypeError("route: the pool has no route in it");

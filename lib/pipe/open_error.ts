@@ -20,13 +20,24 @@ export function openError(
 ): PipeOpenError {
   const causes = errors.map(systemError);
   const cause = causes.length === 1 ? causes[0] : new AggregateError(causes);
-  const why = causes.map((c) => c.message).join("; ");
+  const why = [...new Set(causes.map((c) => c.message))].join("; ");
   const sock = errors.map((error) => error instanceof TransportError ? error.sock : undefined)
     .find((left) => left !== undefined);
   return new PipeOpenError(
     `Cannot ${doing(plan, tried.slice(0, errors.length))}: ${flag(causes)}${why}`,
     { phase: phaseOf(plan, errors), addr: tried[Math.max(0, errors.length - 1)]?.to, cause, sock },
   );
+}
+
+/** Not one of the local sides leads to any of the addresses. */
+export function noWay({ locals }: Plan, addresses: readonly NetAddr[]): PipeOpenError {
+  const [to, from] = [addresses, locals.map(({ endpoint }) => endpoint)].map((list) =>
+    list.map(formatAddr).join(", ")
+  );
+  return new PipeOpenError(`Cannot connect to ${to} from ${from}: they cannot meet`, {
+    phase: "connect",
+    addr: addresses[0],
+  });
 }
 
 function doing(plan: Plan, tried: readonly Tried[]): string {

@@ -5,19 +5,19 @@
  */
 import { PipeOpenError, PipeTimeoutError } from "../errors.ts";
 import type { Endpoint } from "../net/address.ts";
-import { formatIp, type Ip, isUnspecified, parseIp } from "../net/ip.ts";
+import { formatIp, type Ip, isLinkLocal, isUnspecified, parseIp } from "../net/ip.ts";
 import { resolveEndpoint } from "../net/resolve.ts";
 import { unixAddr } from "../transport/addr.ts";
 import { codeOf, TransportError } from "../transport/error.ts";
 import { selectDriver } from "../transport/select.ts";
 import type { TlsContext } from "../transport/tls.ts";
 import type { Acceptor, Transport } from "../transport/transport.ts";
-import { AllFailed, interleave, race } from "./happy_eyeballs.ts";
-import { openError, systemError } from "./open_error.ts";
+import { AllFailed, ATTEMPT_DELAY, interleave, race } from "./happy_eyeballs.ts";
+import { noWay, openError, systemError } from "./open_error.ts";
 import { withSock } from "./open_failure.ts";
-import { bindFor } from "./local_side.ts";
+import { bindFor, type LocalSide } from "./local_side.ts";
 import { isUnix, type Plan } from "./options.ts";
-import { handshake, needsHandshake } from "./secure.ts";
+import { dismiss, handshake, needsHandshake } from "./secure.ts";
 import type { Dest, NetAddr, Proto } from "./types.ts";
 import { within } from "./within.ts";
 
@@ -53,7 +53,7 @@ async function finish(
   } catch (error) {
     // Nobody could be handed a socket of ours together with the reason of a signal.
     if (conf.doClose || (sock === undefined && !(error instanceof PipeOpenError))) {
-      await transport.close();
+      await dismiss(transport, signal);
       throw error;
     }
     const left = transport.release?.() ?? transport.raw;
@@ -82,8 +82,10 @@ export interface Way {
 
 async function connect(p: Plan): Promise<Opened> {
   const { proto, conf, signal } = p;
-  const ways = waysOf(p, await peers(p));
-  const attempt = async (way: Way, ended: AbortSignal): Promise<Opened> => {
+  const addresses = await peers(p);
+  const ways = waysOf(p, addresses);
+  if (ways.length === 0) throw noWay(p, addresses);
+  const attempt = async (way: Way, ended: AbortSignal) => {
     const { to, from, route } = way;
     const driver = await selectDriver(proto, { role: "client", from, unix: isUnix(p), conf });
     return { socket: await driver.connect(to, from, { conf, signal: ended }), route };
@@ -93,8 +95,10 @@ async function connect(p: Plan): Promise<Opened> {
     try {
       return await race(ways, {
         attempt,
-        discard: ({ socket }) => "accept" in socket ? socket.close() : socket.abort(),
+        discard: ({ socket }) => socket.abort(),
         signal: limit,
+        // So that each is tried in time.
+        delay: Math.min(ATTEMPT_DELAY, conf.conTimeout / (ways.length + 1)),
       });
     } catch (error) {
       signal?.throwIfAborted();
@@ -103,29 +107,46 @@ async function connect(p: Plan): Promise<Opened> {
   });
 }
 
-/** Every way to the peer: one local side after the other, each to all addresses of its family. */
+/**
+ * Every way to the peer: to one address after the other, in the order of the look-up but with the
+ * families in turn, from all local sides that can reach it. So each route has its turn early, however
+ * many addresses there are.
+ */
 function waysOf({ proto, locals }: Plan, addresses: readonly NetAddr[]): readonly Way[] {
-  // A datagram "connects" by remembering the address, so the first one is as good as any other.
-  const all = (list: readonly NetAddr[]) => proto === "udp" ? list.slice(0, 1) : interleave(list);
   if (locals.length === 0) {
-    return all(addresses).map((to) => ({ to, from: undefined, route: undefined }));
+    return tried(proto, addresses).map((to) => ({ to, from: undefined, route: undefined }));
   }
-  return locals.flatMap((local) => {
-    const { ip, path } = local.endpoint;
-    const family = ip?.family;
-    const reached = addresses.filter(({ hostname }) =>
-      path !== undefined || (family === "IPv6") === hostname.includes(":")
-    );
-    return all(reached).map((to) => {
-      const { route, endpoint: { ip, port } } = bindFor(local, parseIp(to.hostname));
-      const from = path !== undefined
-        ? unixAddr(proto, path)
-        : ip === undefined
-        ? undefined
-        : address(proto, ip, port);
-      return { to, from, route };
-    });
-  });
+  const ways = (to: NetAddr) =>
+    locals.map((local) => wayFrom(local, to)).filter((way) => way !== undefined);
+  return tried(proto, addresses.filter((to) => ways(to).length > 0)).flatMap(ways);
+}
+
+/** A datagram "connects" by remembering the address, so the first one is as good as any other. */
+function tried(proto: Proto, addresses: readonly NetAddr[]): readonly NetAddr[] {
+  return proto === "udp" ? addresses.slice(0, 1) : interleave(addresses);
+}
+
+/** The way to an address, if there is one from this side. */
+function wayFrom(local: LocalSide, peer: NetAddr): Way | undefined {
+  const { path } = local.endpoint, { transport } = peer;
+  if (path !== undefined) return { to: peer, from: unixAddr(transport, path), route: local.route };
+  const there = parseIp(peer.hostname);
+  if (there === undefined || there.family !== local.endpoint.ip?.family) return undefined;
+  const { route, endpoint: { ip, port } } = bindFor(local, there);
+  if (ip === undefined) return undefined;
+  // On a link there is nobody but who is on it.
+  const zoned = isLinkLocal(there) && ip.zone !== "";
+  if (zoned && there.zone !== "" && !isSameZone(there.zone, ip.zone)) return undefined;
+  const to = zoned && there.zone === ""
+    ? address(transport, { ...there, zone: ip.zone }, peer.port)
+    : peer;
+  return { to, from: address(transport, ip, port), route };
+}
+
+/** A zone has a name and a number, of which only the system knows that they are the same. */
+function isSameZone(a: string, b: string): boolean {
+  const isNumber = (zone: string) => /^[0-9]+$/.test(zone);
+  return a === b || isNumber(a) !== isNumber(b);
 }
 
 async function peers({ proto, dest, locals, conf, signal }: Plan): Promise<NetAddr[]> {

@@ -178,7 +178,11 @@ export function isUnix({ dest, locals }: Plan): boolean {
   return (dest ?? locals[0]?.endpoint)?.path !== undefined;
 }
 
-function checkUnix({ reuseAddr, multicast }: NetConf): void {
+function checkUnix({ reuseAddr, multicast, allow, deny }: NetConf): void {
+  if (allow !== null || deny !== null) {
+    const what = allow === null ? "deny" : "allow";
+    throw new TypeError(`conf.${what}: a Unix socket has no addresses; its file has permissions`);
+  }
   if (reuseAddr) throw new TypeError("conf.reuseAddr: a Unix socket has its path for itself");
   if (multicast !== null) throw new TypeError("conf.multicast: a Unix socket has no groups");
 }
@@ -189,9 +193,10 @@ function checkSockOnly({ role, conf, sock, msgCb, upCb, endCb }: Plan): void {
     if (cb === undefined) continue;
     throw new TypeError(`${what}: would never be called; with conf.sockOnly there is no pipe`);
   }
-  if (role === "server" && conf.useSsl !== false) {
+  if (conf.useSsl !== false) {
+    const raw = role === "server" ? "Deno.listenTls" : "Deno.connectTls";
     throw new TypeError(
-      "conf.useSsl: there is no raw TLS listener; leave conf.sockOnly out, or use Deno.listenTls",
+      `conf.useSsl: TLS is the pipe's, no raw socket has it; leave conf.sockOnly out, or use ${raw}`,
     );
   }
 }

@@ -390,6 +390,9 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
       this.#callEnds();
       return await this.#transport.close(); // the system may not have freed the port yet
     }
+    // What was sent meanwhile goes out first, if it can.
+    if (this.#tlsStart !== undefined) await this.#replaced;
+    if (this.#isClosed) return;
     this.#state = "closing";
     const by = this.#inputEnded ? "remote" : "local";
     this.#stop();

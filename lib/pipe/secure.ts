@@ -92,3 +92,17 @@ export function tlsError(addr: NetAddr, error: unknown): PipeOpenError {
   const message = `The TLS handshake with ${formatAddr(addr)} failed: ${cause.message}`;
   return new PipeOpenError(message, { phase: "tls", addr, cause });
 }
+
+/** How long a peer has to take what it is told of its failure, milliseconds. */
+const PATIENCE = 1000;
+
+/** Closes a connection: in good order, as TLS may be telling the peer what was wrong, but not for ever. */
+export async function dismiss(transport: Transport, signal?: AbortSignal): Promise<void> {
+  const onAbort = () => transport.abort();
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort);
+  const timer = setTimeout(onAbort, PATIENCE);
+  await transport.close();
+  clearTimeout(timer);
+  signal?.removeEventListener("abort", onAbort);
+}

@@ -62,14 +62,16 @@ export function tlsConf(value: unknown, what: string): boolean | TlsConf {
   }
   const given: { readonly [K in keyof TlsConf]?: unknown } = value;
   const checked: { -readonly [K in keyof TlsConf]: TlsConf[K] } = {};
-  if (given.caCerts !== undefined) checked.caCerts = list(given.caCerts, `${what}.caCerts`, text);
+  if (given.caCerts !== undefined) {
+    checked.caCerts = list(given.caCerts, `${what}.caCerts`, certificates);
+  }
   if (given.serverName !== undefined) {
     checked.serverName = host(given.serverName, `${what}.serverName`);
   }
   if (given.alpnProtocols !== undefined) {
     checked.alpnProtocols = list(given.alpnProtocols, `${what}.alpnProtocols`, protocol);
   }
-  if (given.cert !== undefined) checked.cert = text(given.cert, `${what}.cert`);
+  if (given.cert !== undefined) checked.cert = certificates(given.cert, `${what}.cert`);
   if (given.clientAuth !== undefined) {
     checked.clientAuth = clientAuth(given.clientAuth, `${what}.clientAuth`);
   }
@@ -133,6 +135,16 @@ function brief(value: unknown): string {
 function text(value: unknown, what: string): string {
   if (typeof value === "string" && value !== "") return value;
   throw new TypeError(`${what}: a text is needed, got ${brief(value)}`);
+}
+
+/**
+ * The certificates in a PEM text. What else is in it, which may be the key, is left out; a text without
+ * any stays as it is, to be refused when it is read.
+ */
+function certificates(value: unknown, what: string): string {
+  const pem = text(value, what);
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g);
+  return blocks === null ? pem : `${blocks.join("\n")}\n`;
 }
 
 /** A host name, or an IP address. */

@@ -1,4 +1,4 @@
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import type { NetConf } from "../pipe/conf.ts";
 import type { NetAddr } from "../pipe/types.ts";
 import { denoAddr } from "./addr.ts";

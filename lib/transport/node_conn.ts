@@ -65,13 +65,13 @@ export abstract class NodeTransport implements Transport {
     if (this.#failure !== undefined && !this.#shutHere) return Promise.reject(this.#failure);
     if (this.#closed || this.#inputEnded) return Promise.resolve("end");
     const pulled = this.#reader.start(sink);
-    this.raw.resume();
+    this.flow();
     return pulled;
   }
 
   interrupt(): void {
     this.#reader.pause();
-    this.raw.pause();
+    this.hold();
   }
 
   release(): Socket {
@@ -112,12 +112,32 @@ export abstract class NodeTransport implements Transport {
     return this.#inputEnded || this.#closed;
   }
 
+  /** Lets what is received come. */
+  protected flow(): void {
+    this.raw.resume();
+  }
+
+  /** Lets nothing more come. */
+  protected hold(): void {
+    this.raw.pause();
+  }
+
   /** Something was received. */
   protected onData(chunk: Buffer): void {
     this.reads++;
     // Nobody reads: the last bytes before a close.
     if (!this.#reader.reading) return;
-    if (!this.#reader.push(this.#own(chunk), this.remoteAddr)) this.raw.pause();
+    if (!this.#reader.push(this.own(chunk), this.remoteAddr)) this.hold();
+  }
+
+  /** Whether a pull is in progress. */
+  protected get reading(): boolean {
+    return this.#reader.reading;
+  }
+
+  /** Whether this side has closed it. */
+  protected get shut(): boolean {
+    return this.#shutHere;
   }
 
   /** Resolves when the system took all of the data. */
@@ -190,7 +210,7 @@ export abstract class NodeTransport implements Transport {
   }
 
   /** The bytes of a chunk without the methods of a Node Buffer, whose `slice` does not copy. */
-  #own(chunk: Buffer): Uint8Array {
+  protected own(chunk: Buffer): Uint8Array {
     const { buffer, byteOffset, length } = chunk;
     // Memory that it does not share is handed over as it is.
     if (buffer.byteLength === length) return new Uint8Array(buffer, byteOffset, length);

@@ -6,7 +6,14 @@
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
-import { connect, createSecureContext, type SecureContext, TLSSocket } from "node:tls";
+import {
+  checkServerIdentity,
+  connect,
+  createSecureContext,
+  type PeerCertificate as NodeCertificate,
+  type SecureContext,
+  TLSSocket,
+} from "node:tls";
 import { keyOf, type TlsConf } from "../pipe/tls_conf.ts";
 import { codeOf, translate } from "./error.ts";
 import { infoOf, TlsTransport } from "./tls_conn.ts";
@@ -20,6 +27,8 @@ export interface TlsContext {
   readonly side: "client" | "server";
   readonly conf: TlsConf;
   readonly secure: SecureContext;
+  /** The fingerprints of clients' certificates that a full handshake has shown to be good. */
+  readonly verified: Set<string>;
 }
 
 /**
@@ -38,7 +47,7 @@ export function makeContext(conf: true | TlsConf, side: "client" | "server"): Tl
   // Node takes an empty list for nobody to trust.
   const ca = caCerts === undefined || caCerts.length === 0 ? {} : { ca: [...caCerts] };
   const own = cert === undefined || key === undefined ? {} : { cert, key };
-  return { side, conf: given, secure: createSecureContext({ ...ca, ...own }) };
+  return { side, conf: given, secure: createSecureContext({ ...ca, ...own }), verified: new Set() };
 }
 
 function checkPair(cert: string, key: string): void {
@@ -101,13 +110,14 @@ export async function secure(
   try {
     await handshake(socket, duplex, side === "client" ? "secureConnect" : "secure", signal);
     if (socket.destroyed) throw translate(new Deno.errors.UnexpectedEof(ENDED));
-    const authorized = side === "client" || isAuthorized(socket, conf);
+    const authorized = side === "client" || isAuthorized(socket, context);
     const asked = side === "client" ? sniOf(host) : servernameOf(socket);
     return new TlsTransport(socket, duplex, under, infoOf(socket, asked, authorized));
   } catch (error) {
     socket.destroy();
     duplex.stop();
-    if (alert !== undefined) await under.send(alert).catch(() => {});
+    // Not waited for: a peer that does not read is not to hold anybody up.
+    if (alert !== undefined) under.send(alert).catch(() => {});
     throw error;
   }
 }
@@ -141,10 +151,17 @@ function client(duplex: TransportDuplex, { conf, secure }: TlsContext, host = ""
     socket: duplex,
     secureContext: secure,
     rejectUnauthorized: true, // whatever NODE_TLS_REJECT_UNAUTHORIZED says
+    checkServerIdentity: checkIdentity,
     host,
     ...(servername === undefined ? {} : { servername }),
     ...alpn(conf),
   });
+}
+
+/** Only the alternative names count, not the subject's CN (RFC 9525, section 2). */
+function checkIdentity(host: string, certificate: NodeCertificate): Error | undefined {
+  if (certificate.subjectaltname !== undefined) return checkServerIdentity(host, certificate);
+  return new Error(`The certificate is for no name at all, and so not for ${host}`);
 }
 
 function server(duplex: TransportDuplex, { conf, secure }: TlsContext): TLSSocket {
@@ -202,10 +219,8 @@ function handshake(
  * 2.9) makes it, and would write it a moment after it has destroyed the stream.
  */
 function alertOf(handle: unknown): Uint8Array | undefined {
-  const drain: unknown = typeof handle === "object" && handle !== null
-    ? Reflect.get(handle, "drainEncOut")
-    : undefined;
-  const alert: unknown = typeof drain === "function" ? Reflect.apply(drain, handle, []) : undefined;
+  const drain = methodOf(handle, "drainEncOut");
+  const alert: unknown = drain && Reflect.apply(drain, handle, []);
   return alert instanceof Uint8Array && alert.length > 0 ? alert : undefined;
 }
 
@@ -222,27 +237,52 @@ function explain(error: unknown): unknown {
  * Whether the client has shown a certificate that is good. A TLSSocket takes any, and leaves it to its
  * maker to look, as `tls.Server` does; but that does not tell which stream has become which socket.
  */
-function isAuthorized(socket: TLSSocket, { clientAuth }: TlsConf): boolean {
+function isAuthorized(socket: TLSSocket, { conf, verified }: TlsContext): boolean {
+  const { clientAuth } = conf;
   if (clientAuth === undefined) return false;
-  const shown = socket.getPeerX509Certificate() !== undefined;
+  const fault = faultOf(socket, verified);
+  if (fault === undefined) return true;
+  if (clientAuth === "require") throw translate(fault);
+  return false;
+}
+
+/** How many clients' certificates a server remembers. */
+const MOST_VERIFIED = 10_000;
+
+/** What is wrong with the client's certificate, if anything is. */
+function faultOf(socket: TLSSocket, verified: Set<string>): Error | undefined {
+  const id = socket.getPeerX509Certificate()?.fingerprint256;
+  if (id === undefined) return new Error("The client showed no certificate");
+  // A resumed session (Deno 2.9) may come from another server of the process and is looked at by
+  // nobody: it is as good as the full handshake that this server has seen of the same certificate.
+  if (socket.isSessionReused()) {
+    const { validTo } = socket.getPeerX509Certificate() ?? { validTo: "" };
+    if (verified.has(id) && Date.parse(validTo) > Date.now()) return undefined;
+    return new Error("The client resumed a session that this server has not verified");
+  }
   const handle: unknown = Reflect.get(socket, "ssl");
-  const verify: unknown = typeof handle === "object" && handle !== null
-    ? Reflect.get(handle, "verifyError")
-    : undefined;
+  const verify = methodOf(handle, "verifyError");
   // Not to be able to look is not to be sure.
-  if (typeof verify !== "function") {
-    throw translate(
-      new Error("This platform does not tell whether a client's certificate is good"),
-    );
+  if (verify === undefined) {
+    return new Error("This platform does not tell whether a client's certificate is good");
   }
   const fault: unknown = Reflect.apply(verify, handle, []);
-  const good = shown && !(fault instanceof Error) &&
-    (fault === null || fault === undefined || fault === "");
-  if (!good && clientAuth === "require") {
-    const why = fault instanceof Error ? fault : new Error("The client showed no certificate");
-    throw translate(why);
-  }
-  return good;
+  if (fault instanceof Error) return fault;
+  if (fault !== null && fault !== undefined && fault !== "") return new Error(String(fault));
+  if (verified.size >= MOST_VERIFIED) verified.clear();
+  verified.add(id);
+  return undefined;
+}
+
+/** A method of Node's inside, if it is there. */
+function methodOf(handle: unknown, name: string): ((...args: never[]) => unknown) | undefined {
+  if (typeof handle !== "object" || handle === null) return undefined;
+  const method: unknown = Reflect.get(handle, name);
+  return isFunction(method) ? method : undefined;
+}
+
+function isFunction(value: unknown): value is (...args: never[]) => unknown {
+  return typeof value === "function";
 }
 
 function servernameOf(socket: TLSSocket): string | undefined {

@@ -61,10 +61,15 @@ export class TransportDuplex extends Duplex {
     return this.#inside >= ENOUGH;
   }
 
-  /** So many bytes came out of TLS; Infinity: everything did. Goes on reading. */
+  /** So many bytes came out of TLS and were taken. Goes on reading, if there is room now. */
   taken(bytes: number): void {
+    this.left(Math.max(0, this.#inside - bytes));
+  }
+
+  /** So many are left, which came out of TLS and were not taken yet. */
+  left(bytes: number): void {
     const { full } = this;
-    this.#inside = Math.max(0, this.#inside - bytes);
+    this.#inside = bytes;
     if (full && this.#wanted && !this.#pulling) void this.#pull();
   }
 

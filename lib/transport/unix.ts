@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import type { NetAddr } from "../pipe/types.ts";
 import { ConnTransport } from "./deno_conn.ts";
 import { ListenerAcceptor } from "./deno_listener.ts";

@@ -73,7 +73,10 @@ Deno.test("an address that is on no card is an error that lists those there are"
     RangeError,
     "no card has the address 10.0.0.6, there are lo (127.0.0.1, ::1), docker0 (172.17.0.1)",
   );
-  assertThrows(() => Interface.get("fe80::5054:ff:fe00:1", o), RangeError, "%eth0");
+  for (const text of ["fe80::5054:ff:fe00:1", "fe80::5054:ff:fe00:1%eth0", "::ffff:127.0.0.1"]) {
+    assertEquals(Interface.get(text, o).name, text.startsWith("fe80") ? "eth0" : "lo");
+  }
+  assertThrows(() => Interface.get("fe80::5054:ff:fe00:1%wg0", o), RangeError, "%eth0");
 });
 
 Deno.test("a card without the wanted family says which one it has", () => {

@@ -147,7 +147,7 @@ Deno.test("sockOnly: what makes no sense with it", async () => {
     [{ route, msgCb: echo }, "msgCb: would never be called"],
     [{ route, upCb: () => {} }, "upCb: would never be called"],
     [{ route, endCb: () => {} }, "endCb: would never be called"],
-    [{ route, conf: { useSsl: serverTls() } }, "conf.useSsl: there is no raw TLS listener"],
+    [{ route, conf: { useSsl: serverTls() } }, "no raw socket has it"],
   ];
   for (const [options, says] of wrong) {
     await assertRejects(() => open(TCP, options), TypeError, says);
