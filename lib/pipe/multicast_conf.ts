@@ -13,6 +13,9 @@ export interface MulticastConf {
    * Finding one by name needs `--allow-sys=networkInterfaces`, and so does the index for an IPv4 group
    * and, without `--unstable-net`, for an IPv6 one.
    *
+   * On Linux a socket bound to 0.0.0.0 hears, on any card, each group that some socket of the host has
+   * joined there (IP_MULTICAST_ALL), which Deno cannot turn off.
+   *
    * @default {undefined} The system's choice.
    */
   readonly interface?: string | number | undefined;
