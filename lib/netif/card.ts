@@ -11,6 +11,7 @@ import { addressOf, addressText, type InterfaceAddress, readAddress } from "./ca
 import type { Candidate, Gateway } from "./choose.ts";
 import type { DefaultRoute } from "./default_route.ts";
 import { guessKind, type InterfaceKind, isKind } from "./kind.ts";
+import type { RouteJson } from "./route.ts";
 import type { InterfaceSource } from "./source.ts";
 
 /** The members of an {@linkcode Interface}. */
@@ -42,6 +43,8 @@ export interface InterfaceJson {
   }[];
   /** Why it was chosen, if it was. */
   readonly reason?: string;
+  /** Its routes, if they were learned from others. */
+  readonly routes?: readonly RouteJson[];
 }
 
 const NO_MAC = "00:00:00:00:00:00";

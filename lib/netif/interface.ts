@@ -8,6 +8,7 @@ import { formatIp, parseIp, unmapIp } from "../net/ip.ts";
 import { checkFamily } from "../net/ip_span.ts";
 import { show } from "../net/show.ts";
 import type { Family } from "../pipe/types.ts";
+import type { ResolveInterfaceOptions } from "../stun/resolve_nic.ts";
 import { type Card, cardFromJson, cardToJson, type InterfaceJson, readCards } from "./card.ts";
 import type { InterfaceAddress } from "./card_address.ts";
 import { routesOf } from "./card_routes.ts";
@@ -78,13 +79,19 @@ export class Interface implements Card {
   readonly gateways: readonly Gateway[];
   /** Why {@linkcode Interface.default} chose it; undefined on others. */
   readonly reason: string | undefined;
+  readonly #routes: readonly Route[] | undefined;
 
   /**
    * Makes a card of its parts; {@linkcode Interface.list} and its like are the usual way to get one.
    *
-   * @param card The parts.
+   * @param card The parts, and its routes where they are known better than by its addresses.
    */
-  constructor(card: Card & { readonly reason?: string | undefined }) {
+  constructor(
+    card: Card & {
+      readonly reason?: string | undefined;
+      readonly routes?: readonly Route[] | undefined;
+    },
+  ) {
     this.name = card.name;
     this.index = card.index;
     this.mac = card.mac;
@@ -92,6 +99,7 @@ export class Interface implements Card {
     this.addresses = Object.freeze([...card.addresses]);
     this.gateways = Object.freeze([...card.gateways]);
     this.reason = card.reason;
+    this.#routes = card.routes;
     Object.freeze(this);
   }
 
@@ -188,7 +196,8 @@ export class Interface implements Card {
    */
   routes(family: Family): RoutePool {
     checkFamily(family, "family");
-    const routes = routesOf(this.addresses, family);
+    const routes = this.#routes?.filter((route) => route.family === family) ??
+      routesOf(this.addresses, family);
     if (routes.length > 0) return new RoutePool(routes);
     const has = this.supported().join(" and ") || "none";
     throw new RangeError(`family: ${this.name} has no ${family} address, only ${has}`);
@@ -208,12 +217,40 @@ export class Interface implements Card {
   }
 
   /**
+   * Asks STUN servers under which addresses others see the card (RFC 8489): about each of its addresses,
+   * from that address, all at once. Nothing else does this: reading a card and opening a pipe ask
+   * nobody.
+   *
+   * @param options Whom to ask, how, and how long the answer is good for.
+   * @returns The same card with external addresses in its routes: those that are seen under one address
+   * make one route. What nobody answered about is as before.
+   * @throws {TypeError} If an option is of a wrong kind. Nobody was asked.
+   * @throws {RangeError} If a number is out of its range. Nobody was asked.
+   * @throws {PipeError} If there was no answer for any of its addresses; the cause has the errors.
+   *
+   * @example
+   * ```ts ignore
+   * import { Interface } from "@p2pd/pipes";
+   *
+   * const nic = await Interface.default().resolve({ servers: ["stun:stun.example.org"] });
+   * console.log(nic.route("IPv4").ext());
+   * ```
+   */
+  async resolve(options: ResolveInterfaceOptions): Promise<Interface> {
+    const { resolveNic } = await import("../stun/resolve_nic.ts");
+    return await resolveNic(this, options);
+  }
+
+  /**
    * The card for `JSON.stringify`.
    *
    * @returns What {@linkcode Interface.fromJSON} takes back.
    */
   toJSON(): InterfaceJson {
-    return cardToJson(this, this.reason);
+    const json = cardToJson(this, this.reason);
+    return this.#routes === undefined
+      ? json
+      : { ...json, routes: this.#routes.map((route) => route.toJSON()) };
   }
 
   /**
@@ -225,7 +262,9 @@ export class Interface implements Card {
    * @throws {RangeError} If a prefix in it is too long.
    */
   static fromJSON(json: InterfaceJson): Interface {
-    return new Interface(cardFromJson(json));
+    const card = cardFromJson(json), { routes } = json;
+    if (routes === undefined) return new Interface(card);
+    return new Interface({ ...card, routes: RoutePool.fromJSON(routes).routes });
   }
 
   static {

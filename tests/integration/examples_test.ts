@@ -108,6 +108,11 @@ test("udp_await SERVER: takes the one answer that is right", async () => {
   await server.say(right.subarray(0, 16), from.port);
   await server.say(join([right, new Uint8Array(4)]), from.port);
   await server.say(new Uint8Array(), from.port);
+  // With an attribute cut short, of an unknown family, of the other family's length.
+  const cut = new Uint8Array([0x80, 0x22, 0, 5]);
+  for (const attribute of [cut, XOR_MAPPED.with(5, 3), XOR_MAPPED.with(5, 2)]) {
+    await server.say(stunAnswer(bytes, 0x0101, attribute), from.port);
+  }
   await server.say(right, from.port);
   assertEquals(
     await program.stdout.text(),
@@ -134,9 +139,6 @@ for (
   const [what, type, attributes, message] of [
     ["an error", 0x0111, [], "The server refused the request"],
     ["no address", 0x0101, [SOFTWARE], "The answer has no address"],
-    ["an attribute cut short", 0x0101, [new Uint8Array([0x80, 0x22, 0, 5])], "is cut short"],
-    ["an unknown family", 0x0101, [XOR_MAPPED.with(5, 3)], "unknown family"],
-    ["the length of the other family", 0x0101, [XOR_MAPPED.with(5, 2)], "unknown family"],
   ] as const
 ) {
   test(`udp_await SERVER: an answer with ${what}`, async () => {
