@@ -180,8 +180,10 @@ for (const far of ["TCP", "TLS"] as const) {
       : await pipeOpen(TCP, { route, msgCb: echo });
     const reach = () =>
       far === "TLS" ? connectTls(target.localAddr) : pipeOpen(TCP, { dest: target.localAddr });
+    const ends: Promise<unknown>[] = [];
     const upCb = async (_msg: null, _from: unknown, pipe: Pipe) => {
       const onward = await reach();
+      ends.push(onward.closed);
       pipe.addPipe(onward);
       onward.addPipe(pipe);
     };
@@ -197,6 +199,7 @@ for (const far of ["TCP", "TLS"] as const) {
     await sending;
     await client.close();
     await until(() => relay.clients.size + target.clients.size === 0, "the end of all");
+    await Promise.all(ends);
     assertEquals(errors, []);
   });
 }
