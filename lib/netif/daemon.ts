@@ -4,11 +4,12 @@
  * @module
  */
 import { PipeError, PipeStateError } from "../errors.ts";
-import { checkFunction, checkMs, flag } from "../pipe/checks.ts";
+import { checkFunction, checkMs, checkOptions, flag } from "../pipe/checks.ts";
 import { resolveConf } from "../pipe/conf.ts";
 import { pipeOpen } from "../pipe/open.ts";
-import type { EndCb, MsgCb, Pipe, PipeOptions, Proto, UpCb } from "../pipe/types.ts";
-import { checkNew, checkOptions } from "./daemon_checks.ts";
+import type { EndCb, MsgCb, Pipe, Proto, UpCb } from "../pipe/types.ts";
+import type { PipeOptions } from "../pipe/pipe_options.ts";
+import { checkNew } from "./daemon_checks.ts";
 import { Closing } from "./daemon_close.ts";
 import { openAll } from "./daemon_listen.ts";
 import { allPlaces, localPlaces, loopbackPlaces, type Place } from "./daemon_places.ts";
@@ -170,7 +171,8 @@ export class Daemon implements AsyncDisposable {
    * @throws {TypeError} If an argument is of a wrong kind.
    * @throws {RangeError} If a port is out of range.
    * @throws {PipeOpenError} If it cannot be opened.
-   * @throws {PipeStateError} If the daemon is closed, or listens there already.
+   * @throws {PipeStateError} If the daemon is closed, or listens there already. Of two calls at the same
+   * time the second one fails as the system says, which with `conf.reuseAddr` lets both listen.
    */
   async addListener(proto: Proto, route: NonNullable<PipeOptions["route"]>): Promise<Pipe> {
     if (route === undefined) throw new TypeError("route: is missing, where to listen");

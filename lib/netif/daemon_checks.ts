@@ -7,21 +7,9 @@ import { PipeStateError } from "../errors.ts";
 import { formatAddr, parseDest } from "../net/address.ts";
 import { show } from "../net/show.ts";
 import { TCP, UDP } from "../pipe/options.ts";
-import type { Pipe, PipeOptions, Proto } from "../pipe/types.ts";
+import type { Pipe, Proto } from "../pipe/types.ts";
+import type { PipeOptions } from "../pipe/pipe_options.ts";
 import { Interface } from "./interface.ts";
-
-/** The options, checked: a misspelt one must not go unnoticed. */
-export function checkOptions<T extends object>(options: T, ...keys: (keyof T & string)[]): T {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`options: { ${keys.join("?, ")}? } is needed, got ${show(options)}`);
-  }
-  for (const key of Object.keys(options)) {
-    if (!keys.some((known) => known === key)) {
-      throw new TypeError(`options: there is no ${show(key)}, only ${keys.join(", ")}`);
-    }
-  }
-  return options;
-}
 
 /** The system would let it pass where `conf.reuseAddr` is set: messages would go to either one. */
 export function checkNew(

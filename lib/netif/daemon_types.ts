@@ -4,7 +4,8 @@
  * @module
  */
 import type { PipeOpenError } from "../errors.ts";
-import type { Pipe, PipeOptions } from "../pipe/types.ts";
+import type { Pipe } from "../pipe/types.ts";
+import type { PipeOptions } from "../pipe/pipe_options.ts";
 
 /** Options of a {@linkcode Daemon}. */
 export type DaemonOptions = Pick<PipeOptions, "msgCb" | "upCb" | "endCb" | "conf">;

@@ -7,6 +7,7 @@ import { PipeError } from "../errors.ts";
 import { formatIp, parseIp, unmapIp } from "../net/ip.ts";
 import { checkFamily } from "../net/ip_span.ts";
 import { show } from "../net/show.ts";
+import { checkOptions } from "../pipe/checks.ts";
 import type { Family } from "../pipe/types.ts";
 import type { ResolveInterfaceOptions } from "../stun/resolve_nic.ts";
 import { type Card, cardFromJson, cardToJson, type InterfaceJson, readCards } from "./card.ts";
@@ -31,19 +32,6 @@ export interface DefaultInterfaceOptions extends InterfaceOptions {
   readonly family?: Family | undefined;
 }
 
-/** The options, checked: a misspelt one must not go unnoticed. */
-function check<T extends object>(options: T, ...keys: (keyof T & string)[]): T {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`options: { ${keys.join("?, ")}? } is needed, got ${show(options)}`);
-  }
-  for (const key of Object.keys(options)) {
-    if (!keys.some((known) => known === key)) {
-      throw new TypeError(`options: there is no ${show(key)}, only ${keys.join(", ")}`);
-    }
-  }
-  return options;
-}
-
 /**
  * A network card of this machine and its addresses, as they were when it was read. Reading takes
  * `--allow-sys=networkInterfaces` and nothing else, no network access and no answer of another machine;
@@ -52,8 +40,9 @@ function check<T extends object>(options: T, ...keys: (keyof T & string)[]): T {
  * A card's routes follow from its addresses. Every address that others see as it is (a public one)
  * makes a route of its own, with itself as external address. All private addresses of a family
  * (10.0.0.0/8 and the like, 100.64.0.0/10, fc00::/7) make one route together; the address that a NAT
- * gives it is not known here. The link-local addresses belong to every route. The system does not tell about blocks
- * that are routed to the machine as a whole: put those into a {@linkcode RoutePool} by hand.
+ * gives it is not known here. The link-local addresses belong to every route. The system does not tell
+ * about blocks that are routed to the machine as a whole: put those into a {@linkcode RoutePool} by
+ * hand.
  *
  * @example
  * ```ts ignore
@@ -111,7 +100,7 @@ export class Interface implements Card {
    * @throws {PipeError} Of phase "permission", if the process may not read them.
    */
   static list(options: InterfaceOptions = {}): Interface[] {
-    const { source } = check(options, "source");
+    const { source } = checkOptions(options, "source");
     return readCards(toSource(source)).map((card) => new Interface(card));
   }
 
@@ -127,7 +116,7 @@ export class Interface implements Card {
    * process may not read them.
    */
   static default(options: DefaultInterfaceOptions = {}): Interface {
-    const { family, source } = check(options, "family", "source");
+    const { family, source } = checkOptions(options, "family", "source");
     if (family !== undefined) checkFamily(family, "family");
     const cards = readCards(toSource(source));
     const choice = chooseCard(cards, family);
@@ -173,7 +162,7 @@ export class Interface implements Card {
    * @throws {PipeError} Of phase "permission", if the process may not read them.
    */
   static watch(options: WatchInterfacesOptions = {}): AsyncGenerator<InterfaceChange, void, void> {
-    const { source, ...rest } = check(options, "interval", "signal", "source");
+    const { source, ...rest } = checkOptions(options, "interval", "signal", "source");
     return watchInterfaces(() => Interface.list({ source }), rest);
   }
 

@@ -26,10 +26,10 @@ import type {
   RequestOptions,
   Sub,
   Subscription,
-  TlsInfo,
   UpCb,
   WaitOptions,
 } from "./types.ts";
+import type { TlsInfo } from "./tls_info.ts";
 
 /**
  * The consumers of a pipe: everything that is the same for one connection, a datagram socket and a

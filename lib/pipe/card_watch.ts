@@ -4,7 +4,8 @@ import { Interface } from "../netif/interface.ts";
 import { RoutePool } from "../netif/route_pool.ts";
 import { Route } from "../netif/route.ts";
 import { mayReadInterfaces } from "../netif/source.ts";
-import type { CloseInfo, NetAddr, PipeOptions } from "./types.ts";
+import type { CloseInfo, NetAddr } from "./types.ts";
+import type { PipeOptions } from "./pipe_options.ts";
 
 /** How often to look, milliseconds. */
 const INTERVAL = 1000;

@@ -46,17 +46,22 @@ export const checkFunction: Check = (value, what) => {
   }
 };
 
-/** The options of a call that waits. */
-export function checkWait(options: unknown): WaitOptions {
+/** An object with options, checked: a misspelt one must not go unnoticed. */
+export function checkOptions<T extends object>(options: T, ...keys: (keyof T & string)[]): T {
   if (typeof options !== "object" || options === null) {
-    throw new TypeError(`options: { timeout?, signal? } is needed, got ${show(options)}`);
+    throw new TypeError(`options: { ${keys.join("?, ")}? } is needed, got ${show(options)}`);
   }
   for (const key of Object.keys(options)) {
-    if (key !== "timeout" && key !== "signal") {
-      throw new TypeError(`options: there is no ${show(key)}, only timeout and signal`);
+    if (!keys.some((known) => known === key)) {
+      throw new TypeError(`options: there is no ${show(key)}, only ${keys.join(", ")}`);
     }
   }
-  const { timeout, signal }: { timeout?: unknown; signal?: unknown } = options;
+  return options;
+}
+
+/** The options of a call that waits. */
+export function checkWait(options: WaitOptions): WaitOptions {
+  const { timeout, signal } = checkOptions(options, "timeout", "signal");
   if (timeout !== undefined) checkMs(timeout, "timeout");
   checkSignal(signal);
   return options;

@@ -6,7 +6,8 @@ import { Interface } from "../netif/interface.ts";
 import { Route } from "../netif/route.ts";
 import { RoutePool } from "../netif/route_pool.ts";
 import { chooseSource } from "../netif/source_address.ts";
-import type { Dest, PipeOptions } from "./types.ts";
+import type { Dest } from "./types.ts";
+import type { PipeOptions } from "./pipe_options.ts";
 
 /** One local side that a pipe may have. */
 export interface LocalSide {

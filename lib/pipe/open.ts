@@ -9,17 +9,8 @@ import { type Plan, plan } from "./options.ts";
 import { ConnPipe } from "./pipe.ts";
 import { tlsContext } from "./secure.ts";
 import { ListenPipe } from "./server.ts";
-import type {
-  Dest,
-  OpenConn,
-  OpenListener,
-  Pipe,
-  PipeOptions,
-  Proto,
-  RawOptions,
-  RawSocket,
-  ServerPipe,
-} from "./types.ts";
+import type { Dest, Pipe, Proto, ServerPipe } from "./types.ts";
+import type { OpenConn, OpenListener, PipeOptions, RawOptions, RawSocket } from "./pipe_options.ts";
 
 /**
  * Opens the raw socket of a TCP client or of the client of a Unix socket.

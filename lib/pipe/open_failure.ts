@@ -5,7 +5,7 @@
  */
 import { PipeOpenError, PipeStateError, ResolveError } from "../errors.ts";
 import type { Plan } from "./options.ts";
-import type { OpenSocket } from "./types.ts";
+import type { OpenSocket } from "./pipe_options.ts";
 
 /** The same error, with the socket that it leaves to the caller. */
 export function withSock(error: PipeOpenError, sock: unknown): PipeOpenError {

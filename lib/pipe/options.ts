@@ -5,7 +5,8 @@ import { checkFunction, checkSignal } from "./checks.ts";
 import { type NetConf, resolveConf } from "./conf.ts";
 import { checkTlsUse } from "./tls_conf.ts";
 import { type LocalSide, localSides } from "./local_side.ts";
-import type { EndCb, MsgCb, PipeOptions, Proto, UpCb } from "./types.ts";
+import type { EndCb, MsgCb, Proto, UpCb } from "./types.ts";
+import type { PipeOptions } from "./pipe_options.ts";
 
 /** TCP, for `pipeOpen`. */
 export const TCP = "tcp" as const;

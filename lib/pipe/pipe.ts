@@ -25,9 +25,9 @@ import type {
   NetAddr,
   Proto,
   RequestOptions,
-  TlsInfo,
   UpCb,
 } from "./types.ts";
+import type { TlsInfo } from "./tls_info.ts";
 
 /** What an accepted pipe needs of its server. */
 export interface ServerSide extends ReadingServer {

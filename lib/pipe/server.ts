@@ -25,10 +25,10 @@ import type {
   Proto,
   RequestOptions,
   ServerPipe,
-  TlsInfo,
   UpCb,
   WaitOptions,
 } from "./types.ts";
+import type { TlsInfo } from "./tls_info.ts";
 
 /** How a {@linkcode ListenPipe} came to be. */
 export interface ListenPipeOptions {

@@ -5,7 +5,7 @@ import type { Flow } from "./flow.ts";
 import type { Kind } from "./mailbox.ts";
 import { handshake, tlsContext } from "./secure.ts";
 import { checkStartTls, type TlsConf } from "./tls_conf.ts";
-import type { TlsInfo } from "./types.ts";
+import type { TlsInfo } from "./tls_info.ts";
 
 /** What starting TLS needs of its pipe. */
 export interface TlsStarter {

@@ -1,4 +1,5 @@
-import type { NetAddr, TlsInfo } from "../pipe/types.ts";
+import type { NetAddr } from "../pipe/types.ts";
+import type { TlsInfo } from "../pipe/tls_info.ts";
 import { denoAddr } from "./addr.ts";
 import { LARGE, Slab } from "./buffers.ts";
 import { closedHere, translate, type TransportError } from "./error.ts";

@@ -1,6 +1,7 @@
 import type { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
-import type { NetAddr, TlsInfo } from "../pipe/types.ts";
+import type { NetAddr } from "../pipe/types.ts";
+import type { TlsInfo } from "../pipe/tls_info.ts";
 import { netAddr } from "./addr.ts";
 import { Slab } from "./buffers.ts";
 import { closedHere, translate, type TransportError } from "./error.ts";

@@ -1,6 +1,6 @@
 import type { Buffer } from "node:buffer";
 import type { TLSSocket } from "node:tls";
-import type { PeerCertificate, TlsInfo } from "../pipe/types.ts";
+import type { PeerCertificate, TlsInfo } from "../pipe/tls_info.ts";
 import { Ring } from "../pipe/ring.ts";
 import { translate, TransportError } from "./error.ts";
 import { NodeTransport } from "./node_conn.ts";

@@ -6,7 +6,8 @@
  * @module
  */
 import type { NetConf } from "../pipe/conf.ts";
-import type { NetAddr, TlsInfo } from "../pipe/types.ts";
+import type { NetAddr } from "../pipe/types.ts";
+import type { TlsInfo } from "../pipe/tls_info.ts";
 
 /**
  * Takes what a transport received.

@@ -1,5 +1,6 @@
 import { show } from "../net/show.ts";
-import type { NetAddr, StreamPair } from "../pipe/types.ts";
+import type { NetAddr } from "../pipe/types.ts";
+import type { StreamPair } from "../pipe/pipe_options.ts";
 import { busyWith, closedHere, translate, TransportError } from "./error.ts";
 import { inputQuiet } from "./linger.ts";
 import type { Sink, Transport } from "./transport.ts";

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { deadline } from "@std/async";
 import { NET_CONF, type NetConf } from "../../lib/pipe/conf.ts";
-import type { NetAddr, OpenSocket } from "../../lib/pipe/types.ts";
+import type { NetAddr } from "../../lib/pipe/types.ts";
+import type { OpenSocket } from "../../lib/pipe/pipe_options.ts";
 import { adoptSocket } from "../../lib/transport/adopt.ts";
 import { TransportError } from "../../lib/transport/error.ts";
 import { selectDriver } from "../../lib/transport/select.ts";

@@ -1,6 +1,7 @@
 /** Pairs of web streams with a listener, which they have none of, so that the suite can be run over them. */
 import { addrKey } from "../../lib/net/address.ts";
-import type { NetAddr, StreamPair } from "../../lib/pipe/types.ts";
+import type { NetAddr } from "../../lib/pipe/types.ts";
+import type { StreamPair } from "../../lib/pipe/pipe_options.ts";
 import { AcceptQueue } from "../../lib/transport/accept_queue.ts";
 import { TransportError } from "../../lib/transport/error.ts";
 import type { Acceptor, Driver, Transport } from "../../lib/transport/transport.ts";
