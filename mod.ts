@@ -70,7 +70,7 @@ export type { MulticastConf } from "./lib/pipe/multicast_conf.ts";
 export type { TlsConf } from "./lib/pipe/tls_conf.ts";
 export { SUB_ALL } from "./lib/pipe/filter.ts";
 export { pipeOpen } from "./lib/pipe/open.ts";
-export { TCP, UDP } from "./lib/pipe/options.ts";
+export { QUIC, RUDP, TCP, UDP } from "./lib/pipe/proto.ts";
 export { MessageQueue, type MessageQueueOptions, type Overflow } from "./lib/pipe/queue.ts";
 export type {
   CloseInfo,

@@ -6,7 +6,7 @@
 import { PipeStateError } from "../errors.ts";
 import { formatAddr, parseDest } from "../net/address.ts";
 import { show } from "../net/show.ts";
-import { TCP, UDP } from "../pipe/options.ts";
+import { isProto, PROTO_NAMES } from "../pipe/proto.ts";
 import type { Pipe, Proto } from "../pipe/types.ts";
 import type { PipeOptions } from "../pipe/pipe_options.ts";
 import { Interface } from "./interface.ts";
@@ -29,16 +29,12 @@ export function checkNew(
   }
 }
 
-function isProto(proto: unknown): proto is Proto {
-  return proto === TCP || proto === UDP;
-}
-
 export function checkProtos(proto: unknown): Proto[] {
   const protos: readonly unknown[] = Array.isArray(proto) ? proto : [proto];
   const known = protos.filter(isProto);
   if (known.length === protos.length && known.length > 0) return [...new Set(known)];
   throw new TypeError(
-    `proto: "${TCP}", "${UDP}" or an array of them is needed, got ${show(proto)}`,
+    `proto: one of ${PROTO_NAMES} or an array of them is needed, got ${show(proto)}`,
   );
 }
 

@@ -17,6 +17,7 @@ import { noWay, openError, systemError } from "./open_error.ts";
 import { withSock } from "./open_failure.ts";
 import { bindFor, type LocalSide } from "./local_side.ts";
 import { isUnix, type Plan } from "./options.ts";
+import { PROTOS } from "./proto.ts";
 import { dismiss, handshake, needsHandshake } from "./secure.ts";
 import type { Dest, NetAddr, Proto } from "./types.ts";
 import { within } from "./within.ts";
@@ -123,7 +124,7 @@ function waysOf({ proto, locals }: Plan, addresses: readonly NetAddr[]): readonl
 
 /** A datagram "connects" by remembering the address, so the first one is as good as any other. */
 function tried(proto: Proto, addresses: readonly NetAddr[]): readonly NetAddr[] {
-  return proto === "udp" ? addresses.slice(0, 1) : interleave(addresses);
+  return PROTOS[proto].connects ? interleave(addresses) : addresses.slice(0, 1);
 }
 
 /** The way to an address, if there is one from this side. */
@@ -151,7 +152,8 @@ function isSameZone(a: string, b: string): boolean {
 
 async function peers({ proto, dest, locals, conf, signal }: Plan): Promise<NetAddr[]> {
   if (dest === undefined) return [];
-  if (dest.path !== undefined) return [unixAddr(proto, dest.path)];
+  const { transport } = PROTOS[proto];
+  if (dest.path !== undefined) return [unixAddr(transport, dest.path)];
   const [family, other] = new Set(locals.map(({ endpoint }) => endpoint.ip?.family));
   const ips = await resolveEndpoint(dest, {
     timeout: conf.dnsTimeout,
@@ -159,7 +161,7 @@ async function peers({ proto, dest, locals, conf, signal }: Plan): Promise<NetAd
     ...(family === undefined || other !== undefined ? {} : { family }),
     ...(signal === undefined ? {} : { signal }),
   });
-  return ips.map((ip) => address(proto, proto === "udp" ? reachable(ip) : ip, dest.port));
+  return ips.map((ip) => address(transport, transport === "udp" ? reachable(ip) : ip, dest.port));
 }
 
 /**
@@ -197,15 +199,16 @@ function isInUse(error: Error): boolean {
 /** Where to listen: the first that works. */
 function placesOf(proto: Proto, local: Endpoint | undefined): readonly NetAddr[] {
   const port = local?.port ?? 0;
-  const v4: NetAddr = { transport: proto, hostname: "0.0.0.0", port };
+  const { transport } = PROTOS[proto];
+  const v4: NetAddr = { transport, hostname: "0.0.0.0", port };
   if (local === undefined) return [v4];
-  if (local.path !== undefined) return [unixAddr(proto, local.path)];
+  if (local.path !== undefined) return [unixAddr(transport, local.path)];
   // "*" is one IPv6 socket that takes IPv4 as well, or IPv4 alone on a host without IPv6.
   return local.ip === undefined
     ? [{ ...v4, hostname: "::" }, v4]
-    : [address(proto, local.ip, port)];
+    : [address(transport, local.ip, port)];
 }
 
-function address(transport: Proto, ip: Ip, port: number): NetAddr {
+function address(transport: NetAddr["transport"], ip: Ip, port: number): NetAddr {
   return { transport, hostname: formatIp(ip), port };
 }

@@ -5,13 +5,9 @@ import { checkFunction, checkSignal } from "./checks.ts";
 import { type NetConf, resolveConf } from "./conf.ts";
 import { checkTlsUse } from "./tls_conf.ts";
 import { type LocalSide, localSides } from "./local_side.ts";
+import { isProto, PROTO_NAMES, PROTOS, QUIC, RUDP, TCP, UDP } from "./proto.ts";
 import type { EndCb, MsgCb, Proto, UpCb } from "./types.ts";
 import type { PipeOptions } from "./pipe_options.ts";
-
-/** TCP, for `pipeOpen`. */
-export const TCP = "tcp" as const;
-/** UDP, for `pipeOpen`. */
-export const UDP = "udp" as const;
 
 /** What `pipeOpen` was asked for, checked. */
 export interface Plan {
@@ -41,8 +37,8 @@ const KEYS: readonly string[] = [
 
 /** Checks all arguments of `pipeOpen`, before any socket exists. */
 export function plan(proto: unknown, options: PipeOptions): Plan {
-  if (proto !== TCP && proto !== UDP) {
-    throw new TypeError(`proto: "${TCP}" or "${UDP}" is needed, got ${show(proto)}`);
+  if (!isProto(proto)) {
+    throw new TypeError(`proto: one of ${PROTO_NAMES} is needed, got ${show(proto)}`);
   }
   if (typeof options !== "object" || options === null) {
     throw new TypeError(`options: an object is needed, got ${show(options)}`);
@@ -58,7 +54,7 @@ export function plan(proto: unknown, options: PipeOptions): Plan {
   if (endCb !== undefined) checkFunction(endCb, "endCb");
   checkSignal(signal);
   const conf = resolveConf(options.conf);
-  if (conf.enableMsgIds !== false && proto === TCP && conf.framing === null) {
+  if (conf.enableMsgIds !== false && PROTOS[proto].connects && conf.framing === null) {
     throw new TypeError(
       "conf.enableMsgIds: a byte stream has no messages to tell apart; it needs conf.framing",
     );
@@ -90,6 +86,8 @@ export function plan(proto: unknown, options: PipeOptions): Plan {
 const ADOPTED: Readonly<Record<Proto, readonly (SockKind | undefined)[]>> = {
   tcp: ["connection", "listener", "node:net Socket", "stream pair"],
   udp: ["datagram socket"],
+  quic: [],
+  rudp: ["datagram socket"],
 };
 const LISTENER: SockKind = "listener";
 
@@ -104,9 +102,10 @@ function checkSock(proto: Proto, sock: unknown, options: PipeOptions): SockKind 
   }
   const kind = sockKind(sock);
   if (!ADOPTED[proto].includes(kind)) {
-    const needed = proto === UDP
-      ? "a Deno.DatagramConn"
-      : "a connection or listener of Deno's, a node:net Socket or a { readable, writable } pair";
+    if (proto === QUIC) throw new TypeError("sock: there is none for quic; leave it out");
+    const needed = proto === TCP
+      ? "a connection or listener of Deno's, a node:net Socket or a { readable, writable } pair"
+      : "a Deno.DatagramConn";
     const got = kind === undefined ? "something else" : `a ${kind}`;
     throw new TypeError(`sock: ${needed} is needed for ${proto}, got ${got}`);
   }
@@ -142,6 +141,9 @@ function checkEnds({ proto, dest, locals, sock }: Plan): void {
       `route: the client of a Unix stream socket has no path of its own, got ${local.path}`,
     );
   }
+  if (proto === QUIC || proto === RUDP) {
+    throw new TypeError(`dest: ${proto} has no Unix sockets, got ${dest.path}`);
+  }
   if (proto === UDP && local === undefined && sock === undefined) {
     throw new TypeError(
       "route: is missing; the client of a Unix datagram socket needs a { path } of its own, where " +
@@ -154,19 +156,19 @@ function checkEnds({ proto, dest, locals, sock }: Plan): void {
 function checkConf(plan: Plan): void {
   const { proto, role, conf, sock } = plan;
   const { sockProto, useSsl } = conf;
-  if (sockProto !== 0 && sockProto !== (proto === TCP ? 6 : 17)) {
-    const named = sockProto === 6 ? TCP : UDP;
+  const { connects, ipProtocol } = PROTOS[proto];
+  if (sockProto !== 0 && sockProto !== ipProtocol) {
     throw new RangeError(
-      `conf.sockProto: ${sockProto} is the number of "${named}", and the proto is "${proto}"`,
+      `conf.sockProto: ${sockProto} is not the number of ${proto}, which is ${ipProtocol}`,
     );
   }
-  if (conf.multicast !== null && proto === TCP) {
-    throw new TypeError("conf.multicast: is for udp; a tcp connection has one peer");
+  if (conf.multicast !== null && connects) {
+    throw new TypeError(`conf.multicast: is for udp; a ${proto} connection has one peer`);
   }
   if (isUnix(plan)) checkUnix(conf);
   if (conf.sockOnly) checkSockOnly(plan);
   if (useSsl === false) return;
-  if (proto === UDP) throw new TypeError("conf.useSsl: TLS needs a stream, which udp is not");
+  if (!connects) throw new TypeError(`conf.useSsl: TLS needs a stream, which ${proto} is not`);
   if (sock !== undefined && hasTls(sock)) {
     throw new TypeError("conf.useSsl: sock has TLS already; leave useSsl out");
   }

@@ -9,7 +9,7 @@ import type { TlsConf } from "./tls_conf.ts";
 import type { TlsInfo } from "./tls_info.ts";
 
 /** The protocol of a pipe. */
-export type Proto = "tcp" | "udp";
+export type Proto = "tcp" | "udp" | "quic" | "rudp";
 
 /** An address family, in the words of `Deno.networkInterfaces()`. */
 export type Family = "IPv4" | "IPv6";

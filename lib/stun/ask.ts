@@ -11,7 +11,7 @@ import { resolveEndpoint } from "../net/resolve.ts";
 import { Interface } from "../netif/interface.ts";
 import { RoutePool } from "../netif/route_pool.ts";
 import type { NetConf } from "../pipe/conf.ts";
-import type { Family, NetAddr, Proto } from "../pipe/types.ts";
+import type { Family, NetAddr } from "../pipe/types.ts";
 import type { PipeOptions } from "../pipe/pipe_options.ts";
 import { StunError } from "./error.ts";
 import type { Mapping } from "./mapping.ts";
@@ -23,7 +23,7 @@ export type AskOne = (server: NetAddr, name: string) => Promise<Mapping>;
 
 /** What {@linkcode askServer} needs to know. */
 export interface AskContext {
-  readonly proto: Proto;
+  readonly proto: NetAddr["transport"];
   /** Only addresses of this family. */
   readonly family: Family | undefined;
   readonly conf: Readonly<NetConf>;

@@ -178,7 +178,7 @@ export class StunClient implements Disposable {
     if (proto === "tcp" && !same) {
       throw new TypeError(`server: the pipe is connected to another one, got ${show(server)}`);
     }
-    return { transport: proto, hostname, port };
+    return { transport: this.pipe.localAddr.transport, hostname, port };
   }
 
   #receive(data: Uint8Array, from: NetAddr): void {

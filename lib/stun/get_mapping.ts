@@ -3,7 +3,7 @@ import { show } from "../net/show.ts";
 import { checkFunction, checkSignal } from "../pipe/checks.ts";
 import { resolveConf } from "../pipe/conf.ts";
 import { pipeOpen } from "../pipe/open.ts";
-import type { Proto } from "../pipe/types.ts";
+import type { NetAddr } from "../pipe/types.ts";
 import type { PipeOptions } from "../pipe/pipe_options.ts";
 import { type AskContext, type AskOne, askServer, familyOf } from "./ask.ts";
 import { StunClient } from "./client.ts";
@@ -18,7 +18,7 @@ export interface StunOptions {
   /** The local side, as of {@linkcode pipeOpen}. @default {the system's choice} */
   readonly route?: PipeOptions["route"];
   /** How to ask. @default {"udp"; "tcp" for stuns URIs} */
-  readonly proto?: Proto | undefined;
+  readonly proto?: NetAddr["transport"] | undefined;
   /** Options of the pipes: `useSsl` for TLS, time-outs, `lookup`. */
   readonly conf?: PipeOptions["conf"];
   /** For servers that want to know who asks (RFC 8489, section 9.2). @default {none} */
@@ -72,7 +72,11 @@ export function checkTls({ scheme }: NamedServer, conf: StunOptions["conf"], wha
 }
 
 /** What {@linkcode askServer} needs, from the options. */
-export function contextOf(options: StunOptions, proto: Proto, family = familyOf(options.route)) {
+export function contextOf(
+  options: StunOptions,
+  proto: NetAddr["transport"],
+  family = familyOf(options.route),
+) {
   const { lookupSrv = systemSrv, signal } = options;
   const conf = resolveConf(options.conf);
   return { proto, family, conf, lookupSrv, signal } satisfies AskContext;

@@ -1,6 +1,6 @@
 import { formatIp, isMulticast, isUnspecified, parseIp, unmapIp } from "../net/ip.ts";
 import { formatAddr } from "../net/address.ts";
-import type { NetAddr, Proto } from "../pipe/types.ts";
+import type { NetAddr } from "../pipe/types.ts";
 import type { AttributeType, StunAddress } from "./attribute.ts";
 import { ATTRIBUTES } from "./attributes.ts";
 import { StunError } from "./error.ts";
@@ -27,7 +27,7 @@ export interface Mapping {
 /** Reads a success answer to a Binding request. */
 export function toMapping(answer: StunAnswer, local: NetAddr, server: NetAddr): Mapping {
   const { message, rtt } = answer;
-  const transport: Proto = local.transport;
+  const transport: NetAddr["transport"] = local.transport;
   /** The first of them that is there: servers of RFC 3489 say the same in other attributes. */
   const first = (...types: readonly AttributeType<StunAddress>[]): NetAddr | undefined => {
     const found = types.map((type) => message.get(type)).find((address) => address !== undefined);

@@ -1,7 +1,7 @@
 import { deadline } from "@std/async";
 import { ResolveError } from "../errors.ts";
 import { type Endpoint, parseDest } from "../net/address.ts";
-import type { Proto } from "../pipe/types.ts";
+import type { NetAddr } from "../pipe/types.ts";
 import type { NamedServer } from "./uri.ts";
 
 /** Where a service is, as DNS says (RFC 2782). */
@@ -42,7 +42,7 @@ const MAX_DELAY = 0x7fffffff;
  */
 export async function locate(
   { endpoint, scheme, hasPort }: NamedServer,
-  proto: Proto,
+  proto: NetAddr["transport"],
   { lookupSrv, timeout, signal }: LocateOptions,
 ): Promise<readonly Endpoint[]> {
   if (scheme === undefined || hasPort || endpoint.ip !== undefined) return [endpoint];

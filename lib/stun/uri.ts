@@ -1,6 +1,6 @@
 import { type Endpoint, parseDest } from "../net/address.ts";
 import { show } from "../net/show.ts";
-import type { Dest, Proto } from "../pipe/types.ts";
+import type { Dest, NetAddr } from "../pipe/types.ts";
 
 /** A server as a caller names it: `["host", port]` and so on, or a URI (RFC 7064). */
 export type StunServerName = Dest;
@@ -52,7 +52,11 @@ export function parseServer(server: unknown, what: string): NamedServer {
 }
 
 /** How a server is asked: over UDP unless it says otherwise; "stuns" is TLS over TCP. */
-export function protoOf({ scheme }: NamedServer, proto: Proto | undefined, what: string): Proto {
+export function protoOf(
+  { scheme }: NamedServer,
+  proto: NetAddr["transport"] | undefined,
+  what: string,
+): NetAddr["transport"] {
   if (scheme === "stuns" && proto === "udp") {
     throw new TypeError(`${what}: stuns is TLS over TCP; there is no DTLS here, got "udp"`);
   }

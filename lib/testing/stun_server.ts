@@ -2,7 +2,7 @@ import { PipeOpenError } from "../errors.ts";
 import { show } from "../net/show.ts";
 import { checkCount, checkFunction, checkMs } from "../pipe/checks.ts";
 import { pipeOpen } from "../pipe/open.ts";
-import type { NetAddr, Pipe, Proto } from "../pipe/types.ts";
+import type { NetAddr, Pipe } from "../pipe/types.ts";
 import type { PipeOptions } from "../pipe/pipe_options.ts";
 import type { StunAddress } from "../stun/attribute.ts";
 import type { StunErrorCode } from "../stun/attribute_parts.ts";
@@ -21,7 +21,7 @@ export type StunServerMode = "answer" | "silent" | "late" | "twice" | "malformed
 /** Options of {@linkcode serveStun}. */
 export interface StunServerOptions {
   /** UDP, or TCP, there with TLS where `conf.useSsl` says so. @default {"udp"} */
-  readonly proto?: Proto | undefined;
+  readonly proto?: NetAddr["transport"] | undefined;
   /**
    * Where it listens. With two addresses it has four sockets over UDP, two ports at each, and answers
    * CHANGE-REQUEST (RFC 5780). @default {["127.0.0.1"]}

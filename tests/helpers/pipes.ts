@@ -4,7 +4,7 @@ import { getAvailablePort } from "@std/net";
 /** One way of being a pipe. */
 export interface PipeKind {
   readonly name: string;
-  readonly proto: Proto;
+  readonly proto: "tcp" | "udp";
   readonly host: string;
   readonly ignore: boolean;
   /** Whether it is done in TLS. */
