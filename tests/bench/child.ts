@@ -1,17 +1,20 @@
 /** A process that the benchmark started. */
 import { linesOf } from "./protocol.ts";
 
-/** A program of this folder in a process of its own, which is spoken to in lines. */
-export class Child {
+/** How long a process may take to start, to answer, and to end. Milliseconds. */
+const PATIENCE = { answer: 30_000, end: 1000 };
+
+/** A program, run in this folder, that is spoken to in lines (`protocol.ts`). */
+export class Child implements AsyncDisposable {
   readonly #name: string;
   readonly #process: Deno.ChildProcess;
   readonly #lines: AsyncGenerator<string>;
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
 
-  constructor(script: string, ...args: string[]) {
-    this.#name = [script, ...args].join(" ");
-    this.#process = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", "--unstable-net", script, ...args],
+  constructor([command = "", ...args]: readonly string[]) {
+    this.#name = [command, ...args].join(" ");
+    this.#process = new Deno.Command(command, {
+      args,
       cwd: import.meta.dirname ?? ".",
       // An open stdin says that we are alive: children end when it does, however we ended.
       stdin: "piped",
@@ -21,17 +24,22 @@ export class Child {
     this.#stdin = this.#process.stdin.getWriter();
   }
 
-  /** Sends a line. */
-  async tell(message: unknown): Promise<void> {
-    await this.#stdin.write(new TextEncoder().encode(JSON.stringify(message) + "\n"));
+  get pid(): number {
+    return this.#process.pid;
   }
 
-  /** The next line. Rejects when it does not come within the time (milliseconds). */
-  async hear<T>(timeout: number): Promise<T> {
+  /** Sends a line and gives the one that answers it. */
+  async ask<T>(message: unknown): Promise<T> {
+    await this.#stdin.write(new TextEncoder().encode(JSON.stringify(message) + "\n"));
+    return await this.hear<T>();
+  }
+
+  /** The next line. */
+  async hear<T>(): Promise<T> {
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(
-      () => late.reject(new Error(`${this.#name}: silent for ${timeout} ms`)),
-      timeout,
+      () => late.reject(new Error(`${this.#name}: silent for ${PATIENCE.answer} ms`)),
+      PATIENCE.answer,
     );
     try {
       const { done, value } = await Promise.race([this.#lines.next(), late.promise]);
@@ -43,12 +51,17 @@ export class Child {
   }
 
   /** Ends the process, whatever it is doing. */
-  async stop(): Promise<void> {
-    try {
-      this.#process.kill("SIGKILL");
-    } catch {
-      // It has ended by itself.
-    }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stdin.close().catch(() => {}); // it has ended by itself
+    const timer = setTimeout(() => {
+      try {
+        this.#process.kill("SIGKILL");
+      } catch {
+        // It has ended meanwhile.
+      }
+    }, PATIENCE.end);
     await this.#process.status;
+    clearTimeout(timer);
+    await this.#process.stdout.cancel().catch(() => {}); // still being read
   }
 }

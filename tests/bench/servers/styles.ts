@@ -1,0 +1,82 @@
+/** The ways to use a pipe that are compared. */
+import {
+  type MsgCb,
+  type Pipe,
+  pipeOpen,
+  PipeTimeoutError,
+  type Proto,
+  TCP,
+  UDP,
+} from "@p2pd/pipes";
+
+/** The default wait stays, since its cost belongs to the figures; a server goes on after it. */
+async function patiently<T>(receive: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await receive();
+    } catch (error) {
+      if (!(error instanceof PipeTimeoutError)) throw error;
+    }
+  }
+}
+
+async function receiveDatagrams(pipe: Pipe, each: MsgCb): Promise<void> {
+  for (let got; (got = await patiently(() => pipe.recvFrom())) !== null;) await each(...got, pipe);
+}
+
+async function receiveStream(pipe: Pipe, each: MsgCb): Promise<void> {
+  const from = pipe.remoteAddr ?? pipe.localAddr;
+  for (let msg; (msg = await patiently(() => pipe.recv())) !== null;) await each(msg, from, pipe);
+  await pipe.close();
+}
+
+/** Opens a server that gives each message to a function. */
+type Serve = (proto: Proto, route: string, each: MsgCb) => Promise<Pipe>;
+
+/** Ways to serve. */
+export const SERVE: Readonly<Record<string, Serve>> = {
+  handler: (proto, route, msgCb) => pipeOpen(proto, { route, msgCb }),
+  loop: async (proto, route, each) => {
+    const server = await pipeOpen(proto, { route });
+    (async () => {
+      for await (const [msg, from] of server) await each(msg, from, server);
+    })();
+    return server;
+  },
+  recv: async (proto, route, each) => {
+    if (proto === UDP) {
+      const server = await pipeOpen(UDP, { route });
+      receiveDatagrams(server, each);
+      return server;
+    }
+    const server = await pipeOpen(TCP, { route });
+    (async () => {
+      for await (const pipe of server.connections()) receiveStream(pipe, each);
+    })();
+    return server;
+  },
+};
+
+/** Sends what one pipe receives down the other, to the end. */
+type Pump = (from: Pipe, to: Pipe) => Promise<unknown>;
+
+/** Ways to relay. */
+export const PUMP: Readonly<Record<string, Pump>> = {
+  link: (from, to) => {
+    from.addPipe(to);
+    return from.closed;
+  },
+  handler: (from, to) => {
+    from.addMsgCb((msg) => to.send(msg));
+    from.addEndCb(() => to.close());
+    return from.closed;
+  },
+  loop: async (from, to) => {
+    for await (const [msg] of from) await to.send(msg);
+    await to.closeWrite();
+  },
+  recv: async (from, to) => {
+    for (let msg; (msg = await patiently(() => from.recv())) !== null;) await to.send(msg);
+    await to.closeWrite();
+  },
+};
