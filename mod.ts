@@ -33,6 +33,12 @@ export {
   PipeTimeoutError,
   ResolveError,
 } from "./lib/errors.ts";
+export { delimiter } from "./lib/framing/delimiter.ts";
+export type { Frame, Framing, FramingOptions } from "./lib/framing/framing.ts";
+export { jsonLines } from "./lib/framing/json_lines.ts";
+export { lengthPrefixed } from "./lib/framing/length_prefixed.ts";
+export { lines } from "./lib/framing/lines.ts";
+export { netstring } from "./lib/framing/netstring.ts";
 export { formatAddr } from "./lib/net/address.ts";
 export { IpRange, type IpRangeOptions, type IpScope } from "./lib/net/ip_range.ts";
 export type { Lookup } from "./lib/net/resolve.ts";

@@ -12,6 +12,8 @@ export interface Capabilities {
   readonly net: Capability;
   /** Use `Deno.listenDatagram` for UDP. Without it UDP works the same over `node:dgram`, slower. */
   readonly fastUdp: Capability;
+  /** Use QUIC, which has no substitute. */
+  readonly quic: Capability;
   /** Read the network interfaces. */
   readonly interfaces: Capability;
 }
@@ -35,6 +37,7 @@ export function capabilities(): Capabilities {
   return {
     net: { granted: granted({ name: "net" }), flag: "--allow-net" },
     fastUdp: { granted: typeof Deno.listenDatagram === "function", flag: "--unstable-net" },
+    quic: { granted: typeof Deno.QuicEndpoint === "function", flag: "--unstable-net" },
     interfaces: {
       granted: granted({ name: "sys", kind: "networkInterfaces" }),
       flag: "--allow-sys=networkInterfaces",

@@ -5,7 +5,7 @@
  */
 import { delay } from "@std/async/delay";
 import { PipeTimeoutError } from "../errors.ts";
-import type { Handler } from "../pipe/handlers.ts";
+import type { Handler } from "../pipe/handler_list.ts";
 import { ConnPipe } from "../pipe/pipe.ts";
 import { ListenPipe } from "../pipe/server.ts";
 import type { Pipe } from "../pipe/types.ts";
@@ -106,5 +106,5 @@ export class Closing {
 /** What arrives from now on is read and forgotten. */
 function takeNoMore(pipe: ConnPipe): void {
   pipe.attach(IGNORE);
-  for (const handler of pipe.handlers) if (handler !== IGNORE) pipe.detach(handler);
+  for (const handler of pipe.handlers.all) if (handler !== IGNORE) pipe.detach(handler);
 }

@@ -1,11 +1,13 @@
 import { formatAddr } from "../net/address.ts";
 import { show } from "../net/show.ts";
 import { PipeStateError } from "../errors.ts";
+import { ByteRead, checkByteSource, exactly, type Goal, until } from "./byte_read.ts";
 import { checkFunction } from "./checks.ts";
 import type { NetConf } from "./conf.ts";
 import { compileFilter, type Filter, passes, SUB_ALL } from "./filter.ts";
 import type { Envelope } from "./flow.ts";
-import type { Handler } from "./handlers.ts";
+import { type Handler, HandlerList } from "./handler_list.ts";
+import { LazySet } from "./lazy_set.ts";
 import { Link, type LinkEnd } from "./link.ts";
 import { type Hand, type Kind, Mailbox } from "./mailbox.ts";
 import { readableOf, writableOf } from "./streams.ts";
@@ -41,6 +43,8 @@ import type { TlsInfo } from "./tls_info.ts";
 export abstract class PipeBase implements Pipe, LinkEnd {
   abstract readonly role: "client" | "server" | "accepted";
   abstract readonly kind: Kind;
+  /** Whether what nobody reads in time is dropped: it came in datagrams that nobody sends again. */
+  abstract readonly lossy: boolean;
   abstract readonly sock: unknown;
   abstract readonly localAddr: NetAddr;
   abstract readonly remoteAddr: NetAddr | undefined;
@@ -50,16 +54,17 @@ export abstract class PipeBase implements Pipe, LinkEnd {
   readonly conf: Readonly<NetConf>;
   readonly closed: Promise<CloseInfo>;
   readonly tally: Tally;
-  /** The message handlers; replaced, never changed, so that connections of a server share one list. */
-  handlers: readonly Handler[] = [];
-  readonly ups = new Set<UpCb>();
-  readonly ends = new Set<EndCb>();
-  readonly subs = new SubscriptionIndex();
-  readonly links = new Set<Link>();
-  readonly incoming = new Set<Link>();
-  readonly #handlerSubs = new Set<HandlerSubscription>();
+  /** The message handlers. */
+  handlers = HandlerList.NONE;
+  readonly ups = new LazySet<UpCb>();
+  readonly ends = new LazySet<EndCb>();
+  readonly subs = new SubscriptionIndex<QueueSubscription>();
+  readonly links = new LazySet<Link>();
+  readonly incoming = new LazySet<Link>();
+  readonly #handlerSubs = new SubscriptionIndex<HandlerSubscription>();
   /** Loops over the pipe: they get every message, whoever else does. */
   loops = 0;
+  bytesInHand = 0;
   protected readonly settleClosed: (info: CloseInfo) => void;
   #inbox: Mailbox | undefined;
   #inputEnd: { readonly error: unknown } | undefined;
@@ -138,6 +143,18 @@ export abstract class PipeBase implements Pipe, LinkEnd {
     }
   }
 
+  readExactly(size: number, options?: WaitOptions): Promise<Uint8Array | null> {
+    return this.#readBytes(() => exactly(size), options);
+  }
+
+  readUntil(
+    delimiter: Uint8Array | string,
+    max: number,
+    options?: WaitOptions,
+  ): Promise<Uint8Array | null> {
+    return this.#readBytes(() => until(delimiter, max), options);
+  }
+
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
     let inbox: Mailbox | undefined;
     let hand: Hand | undefined;
@@ -171,7 +188,8 @@ export abstract class PipeBase implements Pipe, LinkEnd {
     if (filter.test !== undefined && this.kind === "stream" && this.conf.framing === null) {
       throw new PipeStateError(
         "Cannot subscribe to a pattern: a byte stream has no message boundaries, so a pattern could " +
-          'be cut in two; set conf.framing to "raw" to match whatever one read gives',
+          'be cut in two; set conf.framing to lines() or another framing, or to "raw" to match ' +
+          "whatever one read gives",
       );
     }
     if (handler !== undefined) return this.#subscribeHandler(filter, handler);
@@ -192,8 +210,9 @@ export abstract class PipeBase implements Pipe, LinkEnd {
       sub.close();
       return this;
     }
-    const { key } = compileFilter(sub, "sub");
-    for (const s of [...this.subs, ...this.#handlerSubs]) if (s.filter.key === key) s.close();
+    const filter = compileFilter(sub, "sub");
+    for (const s of this.subs.equal(filter)) s.close();
+    for (const s of this.#handlerSubs.equal(filter)) s.close();
     return this;
   }
 
@@ -284,7 +303,7 @@ export abstract class PipeBase implements Pipe, LinkEnd {
 
   /** Whether messages go anywhere but to the inbox. */
   get consumed(): boolean {
-    return this.handlers.length > 0 || this.subs.size > 0 || this.links.size > 0;
+    return this.handlers.size > 0 || this.subs.size > 0 || this.links.size > 0;
   }
 
   /**
@@ -317,7 +336,7 @@ export abstract class PipeBase implements Pipe, LinkEnd {
 
   /** A queue for messages of this pipe. */
   protected mailbox(): Mailbox {
-    return new Mailbox(this.kind, this.conf, this.role === "server", () => this.noteDropped());
+    return new Mailbox(this.lossy, this.conf, this.role === "server", () => this.noteDropped());
   }
 
   #subscribeHandler(filter: Filter, cb: MsgCb): Subscription {
@@ -333,14 +352,24 @@ export abstract class PipeBase implements Pipe, LinkEnd {
   }
 
   #handlerOf(cb: MsgCb): Handler | undefined {
-    return this.handlers.find((h) => h.cb === cb && h.filter === undefined);
+    return this.handlers.all.find((h) => h.cb === cb && h.filter === undefined);
+  }
+
+  #readBytes(goal: () => Goal, options?: WaitOptions): Promise<Uint8Array | null> {
+    try {
+      const read = new ByteRead(this, goal(), options);
+      checkByteSource(this);
+      this.noteReader();
+      return read.start();
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   #mailboxOf(sub: Sub | undefined): Mailbox {
     if (this.subs.size > 0 || (sub !== undefined && sub !== SUB_ALL)) {
       const filter = compileFilter(sub, "sub");
-      const found = this.subs.find(filter);
-      if (found !== undefined) return found.mailbox;
+      for (const found of this.subs.equal(filter)) return found.mailbox;
       if (filter.key !== "") {
         throw new PipeStateError(
           `Cannot receive: nobody subscribed ${show(sub)}; call subscribe with it first`,

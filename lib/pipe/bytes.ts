@@ -1,11 +1,11 @@
 const encoder = new TextEncoder();
 
 /** What `send` was given, as bytes. */
-export function toBytes(data: unknown): Uint8Array {
+export function toBytes(data: unknown, what = "data"): Uint8Array {
   if (typeof data === "string") return encoder.encode(data);
   if (data instanceof Uint8Array) return data;
   // Not the value: it may be a payload.
-  throw new TypeError(`data: a Uint8Array or a string is needed, got ${typeof data}`);
+  throw new TypeError(`${what}: a Uint8Array or a string is needed, got ${typeof data}`);
 }
 
 /** Each byte as the character of that code, which TextDecoder's "latin1" is not. */

@@ -1,8 +1,10 @@
+import type { Framing } from "../framing/framing.ts";
 import type { IpRange } from "../net/ip_range.ts";
 import { parseRanges } from "../net/ip_rules.ts";
 import { show } from "../net/show.ts";
 import type { Lookup } from "../net/resolve.ts";
 import { checkCount, checkFunction, checkMs, count, flag } from "./checks.ts";
+import { checkFraming } from "./framing_conf.ts";
 import { checkMulticast, type MulticastConf } from "./multicast_conf.ts";
 import { type TlsConf, tlsConf } from "./tls_conf.ts";
 import type { ErrorCb, MsgId } from "./types.ts";
@@ -16,12 +18,16 @@ export interface NetConf {
    * `dnsTimeout` as well. @default {null}
    */
   lookup: Lookup | null;
-  /** Longest TCP connect, over all addresses tried together; Infinity: the system's. @default {2000} */
+  /**
+   * Longest TCP or QUIC connect, over all addresses tried together; Infinity: the system's. QUIC's
+   * handshake is a part of it. @default {2000}
+   */
   conTimeout: number;
   /**
    * TLS (RFC 8446, RFC 5246) on a TCP pipe. true: a client that verifies its peer by the system's or
    * Deno's certificate authorities and the name in `dest`; a {@linkcode TlsConf} says more, and is
-   * needed for a server, which must have a certificate. @default {false}
+   * needed for a server, which must have a certificate. QUIC is never without: its clients take false
+   * for true. @default {false}
    */
   useSsl: boolean | TlsConf;
   /**
@@ -37,13 +43,13 @@ export interface NetConf {
    */
   recvTimeout: number;
   /**
-   * Messages that may wait unread. At this number a stream stops being read and a datagram queue drops
-   * its oldest message; 0: bounded by bytes alone. @default {0}
+   * Messages that may wait unread. At this number a stream or RUDP pipe stops being read and a queue of
+   * other datagrams drops its oldest message; 0: bounded by bytes alone. @default {0}
    */
   maxQsize: number;
   /**
-   * Unread bytes at which a stream stops being read; a message counts as 64 bytes at least.
-   * (Datagram queues hold 2 MiB, counted in the same way.) @default {65536}
+   * Unread bytes at which a stream or RUDP pipe stops being read; a message counts as 64 bytes at least.
+   * (Queues of other datagrams hold 2 MiB, counted in the same way.) @default {65536}
    */
   readerLimit: number;
   /**
@@ -57,8 +63,9 @@ export interface NetConf {
    */
   doClose: boolean;
   /**
-   * Connections of a TCP server at a time; the next is turned away and counted. With TLS a handshake
-   * under way counts, too, but gives way to a newer one. 0: any. @default {0}
+   * Connections of a TCP server, or streams and connections of a QUIC server, at a time; the next is
+   * turned away and counted. With TLS a handshake under way counts, too, but gives way to a newer one,
+   * and with QUIC a connection without a stream. 0: any. @default {0}
    */
   maxClients: number;
   /** Connections a TCP server holds for `accept` while nothing else consumes them. @default {1024} */
@@ -86,6 +93,11 @@ export interface NetConf {
   maxMsgIds: number;
   /** How often `request` sends again on silence; datagrams only. @default {2} */
   sendRetry: number;
+  /**
+   * How long an RUDP message is sent again and again, from the first time on, before its `send` rejects;
+   * at most 60000, since receivers do not remember for ever what they had. @default {10000}
+   */
+  ackTimeout: number;
   /** Lets several sockets listen on one port (TCP: SO_REUSEPORT, UDP: SO_REUSEADDR). @default {false} */
   reuseAddr: boolean;
   /**
@@ -107,14 +119,19 @@ export interface NetConf {
   anyPeer: boolean;
   /** TCP_NODELAY: small messages leave at once. @default {true} */
   noDelay: boolean;
-  /** TCP keep-alive probes. @default {false} */
+  /**
+   * TCP keep-alive probes. A QUIC client always probes, every 10 s, and either side takes the other for
+   * gone after 30 s without a packet; on a QUIC server this makes it probe, too. @default {false}
+   */
   keepAlive: boolean;
   /**
-   * What a message is on a byte stream. null: a stream has none, so filters by content are refused on
-   * it. "raw": whatever one read gave, to filter all the same, although the network may split or join
-   * what was sent. @default {null}
+   * What a message is on a byte stream (TCP, TLS, Unix, QUIC): a {@linkcode Framing}, as
+   * {@linkcode lines} and others make it. Handlers, queues, patterns, links and `request` then get whole
+   * messages, and `send` sends one. null: a stream has none, so filters by content are refused on it.
+   * "raw": whatever one read gave, to filter all the same, although the network may split or join what
+   * was sent. @default {null}
    */
-  framing: null | "raw";
+  framing: null | "raw" | Framing;
   /** Receives errors of handlers and links. Never gets payloads. @default {console.error} */
   onError: ErrorCb;
 }
@@ -139,6 +156,7 @@ export const NET_CONF: Readonly<NetConf> = Object.freeze({
   enableMsgIds: false,
   maxMsgIds: 1000,
   sendRetry: 2,
+  ackTimeout: 10_000,
   reuseAddr: false,
   broadcast: false,
   multicast: null,
@@ -188,6 +206,12 @@ const CHECKS: { readonly [K in keyof NetConf]: ConfCheck } = {
   },
   maxMsgIds: count(1),
   sendRetry: checkCount,
+  ackTimeout: (value, what) => {
+    checkMs(value, what);
+    if (typeof value !== "number" || value < 1 || value > 60_000) {
+      throw new RangeError(`${what}: must be 1 to 60000 milliseconds, got ${show(value)}`);
+    }
+  },
   reuseAddr: flag,
   broadcast: flag,
   multicast: checkMulticast,
@@ -196,11 +220,7 @@ const CHECKS: { readonly [K in keyof NetConf]: ConfCheck } = {
   anyPeer: flag,
   noDelay: flag,
   keepAlive: flag,
-  framing: (value, what) => {
-    if (value !== null && value !== "raw") {
-      throw new TypeError(`${what}: null or "raw" is needed, got ${show(value)}`);
-    }
-  },
+  framing: checkFraming,
   onError: checkFunction,
 };
 

@@ -1,6 +1,6 @@
 import { PipeStateError } from "../errors.ts";
 import { addrKey, type Endpoint, formatAddr, parseDest } from "../net/address.ts";
-import { formatIp, type Ip } from "../net/ip.ts";
+import { formatIp, type Ip, isMulticast, parseIp } from "../net/ip.ts";
 import { resolveEndpoint } from "../net/resolve.ts";
 import { isKnownBroadcast } from "./broadcast.ts";
 import type { NetConf } from "./conf.ts";
@@ -14,17 +14,25 @@ export class DestBook {
   readonly #known = new Map<string, NetAddr>();
   readonly #conf: Readonly<NetConf>;
   readonly #local: NetAddr;
+  readonly #single: boolean;
+  /** What was found last: answers go to one sender after the other, and to one for a while. */
+  #lastDest: Dest | undefined;
+  #last: NetAddr | undefined;
 
-  constructor(local: NetAddr, conf: Readonly<NetConf>) {
+  /** @param single Whether a receiver is one peer, which acknowledges, and never a group. */
+  constructor(local: NetAddr, conf: Readonly<NetConf>, single = false) {
     this.#local = local;
     this.#conf = conf;
+    this.#single = single;
   }
 
   /** The address, if it was checked before or needs no look-up. */
   find(dest: Dest): NetAddr | Promise<NetAddr> {
+    // Only what cannot have changed since.
+    if (dest === this.#lastDest && this.#last !== undefined) return this.#last;
     const key = keyOf(dest);
     const known = key === undefined ? undefined : this.#known.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return this.#remember(dest, known);
     const endpoint = parseDest(dest, "dest", { zeroPort: false });
     const { path, ip, port } = endpoint;
     if (path === undefined && ip === undefined) return this.#look(endpoint);
@@ -33,6 +41,14 @@ export class DestBook {
     if (key !== undefined) {
       if (this.#known.size >= MOST) this.#known.clear();
       this.#known.set(key, addr);
+    }
+    return this.#remember(dest, addr);
+  }
+
+  #remember(dest: Dest, addr: NetAddr): NetAddr {
+    if (typeof dest === "string" || Object.isFrozen(dest)) {
+      this.#lastDest = dest;
+      this.#last = addr;
     }
     return addr;
   }
@@ -74,12 +90,24 @@ export class DestBook {
 
   /** Why an address must not be sent to, if it must not. */
   refusal(addr: NetAddr): Error | undefined {
+    if (this.#single && isGroup(addr.hostname)) {
+      return new PipeStateError(
+        `Cannot send: ${
+          formatAddr(addr)
+        } is everybody's address, and one peer must acknowledge; use UDP`,
+      );
+    }
     if (this.#conf.broadcast || addr.path !== undefined) return undefined;
     if (!isKnownBroadcast(addr.hostname)) return undefined;
     return new PipeStateError(
       `Cannot send: ${formatAddr(addr)} is a broadcast address; set conf.broadcast to allow it`,
     );
   }
+}
+
+function isGroup(hostname: string): boolean {
+  const ip = parseIp(hostname);
+  return (ip !== undefined && isMulticast(ip)) || isKnownBroadcast(hostname);
 }
 
 function ipAddr(ip: Ip | undefined, port: number): NetAddr {

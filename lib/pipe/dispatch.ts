@@ -1,15 +1,15 @@
 import type { PipeBase } from "./base.ts";
 import { envelop, type Envelope, type Flow } from "./flow.ts";
 import type { HandlerRunner } from "./handlers.ts";
-import { isSame } from "./peer.ts";
-import type { Requests } from "./request.ts";
-import { matches } from "./subscription.ts";
+import type { RequestBook } from "./request_book.ts";
+import { offer } from "./subscription.ts";
 import type { NetAddr } from "./types.ts";
 
 /** The pipe whose messages are dispatched. */
 export interface Source extends PipeBase {
   readonly flow: Flow;
-  readonly requests: Requests;
+  /** `request` calls in progress. */
+  readonly requests: RequestBook;
   /** Whether somebody reads this very connection, rather than its server. */
   readonly hasOwner: boolean;
   /** Whether this side has ended it. */
@@ -43,7 +43,7 @@ export class Dispatcher {
   /** A message has come; handlers are last, since they run at once and may change everything. */
   deliver(data: Uint8Array, from: NetAddr): void {
     const pipe = this.#pipe, flow = pipe.flow;
-    const handled = pipe.handlers.length > 0;
+    const handled = pipe.handlers.size > 0;
     let taken = handled;
     let envelope: Envelope | undefined;
     if (pipe.requests.size > 0 || this.#queuedOrLinked) {
@@ -78,17 +78,11 @@ export class Dispatcher {
     const { data, from } = envelope;
     const pipe = this.#pipe, server = this.#server;
     let taken = this.#queuedOrLinked;
-    for (const { filter, reply, to } of pipe.requests) {
-      if (reply.pushed > 0 || !isSame(to, from)) continue;
-      if (!matches(filter, data, from, this.#report)) continue;
-      reply.push([data, from]);
-      taken = true;
-      break; // a reply answers one request, the one that waits longest
-    }
-    if (pipe.subs.size > 0) pipe.subs.offer(envelope, this.#report);
+    if (pipe.requests.size > 0 && pipe.requests.answer(data, from, this.#report)) taken = true;
+    if (pipe.subs.size > 0) offer(pipe.subs, envelope, this.#report);
     for (const link of pipe.links) link.offer(envelope);
     if (server === undefined) return taken;
-    if (server.subs.size > 0) server.subs.offer(envelope, this.#report);
+    if (server.subs.size > 0) offer(server.subs, envelope, this.#report);
     for (const link of server.links) link.offer(envelope);
     return taken;
   }

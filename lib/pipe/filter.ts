@@ -1,6 +1,7 @@
 import { addrKey, parseDest } from "../net/address.ts";
 import { show } from "../net/show.ts";
 import { byteString } from "./bytes.ts";
+import { finder } from "./find_bytes.ts";
 import type { NetAddr, Sub } from "./types.ts";
 
 /** Everything: the subscription that every pipe has from the start. */
@@ -12,6 +13,8 @@ export interface Filter {
   readonly key: string;
   /** Tests the content; undefined: any. Throws only what a caller's own function throws. */
   readonly test: ((data: Uint8Array, from: NetAddr) => boolean) | undefined;
+  /** The bytes that the content must have anywhere in it, if that is all there is to test. */
+  readonly bytes?: Uint8Array | undefined;
   /** The sender: an {@linkcode addrKey}, with port 0 for any port; undefined: anybody. */
   readonly peer: string | undefined;
 }
@@ -41,8 +44,8 @@ export function compileFilter(sub: unknown, what: string): Filter {
     const { hostname, port } = parseDest(from, `${what}.from`, { literal: true });
     peer = addrKey(hostname, port);
   }
-  const [matchKey, test] = compileMatch(match, `${what}.match`);
-  return { key: peer === undefined ? matchKey : `${peer} ${matchKey}`, test, peer };
+  const [matchKey, test, bytes] = compileMatch(match, `${what}.match`);
+  return { key: peer === undefined ? matchKey : `${peer} ${matchKey}`, test, bytes, peer };
 }
 
 /** Whether a message passes; for the few places that hold a single filter. */
@@ -73,7 +76,10 @@ const encoder = new TextEncoder();
 const functionIds = new WeakMap<WeakKey, number>();
 let lastFunctionId = 0;
 
-function compileMatch(match: unknown, what: string): [key: string, test: Test | undefined] {
+/** A match as its key, its test, and the bytes that it looks for if it is no more than that. */
+type Match = [key: string, test: Test | undefined, bytes?: Uint8Array];
+
+function compileMatch(match: unknown, what: string): Match {
   if (match === undefined) return ["", undefined];
   if (typeof match === "string") return compileBytes(encoder.encode(match));
   // A copy: the caller may go on using the array.
@@ -93,26 +99,7 @@ function compileMatch(match: unknown, what: string): [key: string, test: Test | 
   );
 }
 
-function compileBytes(needle: Uint8Array): [key: string, test: Test] {
+function compileBytes(needle: Uint8Array): Match {
   const find = finder(needle);
-  return [`bytes ${byteString(needle)}`, (data) => find(data) >= 0];
-}
-
-/** Knuth-Morris-Pratt: linear in the data whatever the needle, so nobody can send a slow message. */
-function finder(needle: Uint8Array): (data: Uint8Array) => number {
-  const border = new Uint32Array(needle.length);
-  for (let i = 1, k = 0; i < needle.length; i++) {
-    while (k > 0 && needle[i] !== needle[k]) k = border[k - 1] ?? 0;
-    if (needle[i] === needle[k]) k++;
-    border[i] = k;
-  }
-  return (data) => {
-    if (needle.length === 0) return 0;
-    for (let i = 0, k = 0; i < data.length; i++) {
-      while (k > 0 && data[i] !== needle[k]) k = border[k - 1] ?? 0;
-      if (data[i] === needle[k]) k++;
-      if (k === needle.length) return i - k + 1;
-    }
-    return -1;
-  };
+  return [`bytes ${byteString(needle)}`, (data) => find(data) >= 0, needle];
 }

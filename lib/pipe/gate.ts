@@ -54,6 +54,19 @@ export class Gate {
     return from;
   }
 
+  /** Whether a sender is heard, asked before its message is acknowledged. Counts one that is not. */
+  admits(sender: NetAddr): boolean {
+    const { tally } = this.#pipe;
+    if (this.#rules?.admits(sender) === false) {
+      tally.refused();
+      return false;
+    }
+    if (this.#peer !== undefined && isSame(this.#peer, sender)) return true;
+    if (!this.#isStranger(sender)) return true;
+    tally.stranger();
+    return false;
+  }
+
   /** Nobody is at the other end of a connection but its peer, whatever that is called. */
   #isStranger(sender: NetAddr): boolean {
     const { kind, conf } = this.#pipe;

@@ -2,28 +2,23 @@ import type { NetConf } from "./conf.ts";
 import { DATAGRAM_BOUND, messageSize } from "./bounds.ts";
 import { envelop, type Envelope, type Flow } from "./flow.ts";
 import { envelopeQueue, type Kind } from "./mailbox.ts";
-import { type Filter, passes } from "./filter.ts";
+import type { HandlerList } from "./handler_list.ts";
 import type { MessageQueue } from "./queue.ts";
-import type { MsgCb, NetAddr, Pipe } from "./types.ts";
-
-/** A message handler in a pipe's list. */
-export interface Handler {
-  readonly cb: MsgCb;
-  /** Which messages; undefined: all. */
-  readonly filter: Filter | undefined;
-}
+import type { NetAddr, Pipe } from "./types.ts";
 
 /** What a runner needs of its pipe. */
 export interface RunnerHost {
   /** The pipe that handlers are called with. */
   readonly pipe: Pipe;
   readonly kind: Kind;
+  /** Whether what waits may be dropped. */
+  readonly lossy: boolean;
   readonly conf: Readonly<NetConf>;
   readonly flow: Flow;
   /** Whether this side has ended the pipe: nothing is handled any more. */
   readonly stopped: boolean;
   /** The handlers as of now. */
-  readonly handlers: readonly Handler[];
+  readonly handlers: HandlerList;
   report(error: unknown): void;
   noteDropped(): void;
 }
@@ -95,19 +90,19 @@ export class HandlerRunner {
   }
 
   #wait(envelope: Envelope): void {
-    const { kind, conf } = this.#host;
-    this.#waiting ??= envelopeQueue(kind, conf, () => this.#host.noteDropped());
+    const { lossy, conf } = this.#host;
+    this.#waiting ??= envelopeQueue(lossy, conf, () => this.#host.noteDropped());
     this.#waiting.push(envelope);
   }
 
   #start(data: Uint8Array, from: NetAddr): void {
     const { handlers, pipe, kind } = this.#host;
     let pending: Promise<unknown> | undefined;
-    for (const { cb, filter } of handlers) {
+    for (const { cb, filter } of handlers.for(from)) {
       let result: unknown;
       if (this.#host.stopped) break;
       try {
-        if (filter !== undefined && !passes(filter, data, from)) continue;
+        if (filter?.test !== undefined && !filter.test(data, from)) continue;
         result = cb(data, from, pipe);
       } catch (error) {
         this.#host.report(error);

@@ -3,15 +3,18 @@ import type { Envelope } from "./flow.ts";
 import { envelopeQueue, type Kind } from "./mailbox.ts";
 import type { MessageQueue } from "./queue.ts";
 import type { NetConf } from "./conf.ts";
+import type { LazySet } from "./lazy_set.ts";
 import type { CloseInfo } from "./types.ts";
 
 /** What a link needs of the pipes at its ends. */
 export interface LinkEnd {
   readonly kind: Kind;
+  /** Whether what waits may be dropped. */
+  readonly lossy: boolean;
   readonly conf: Readonly<NetConf>;
   /** The links from here, and to here. */
-  readonly links: Set<Link>;
-  readonly incoming: Set<Link>;
+  readonly links: LazySet<Link>;
+  readonly incoming: LazySet<Link>;
   /** Sends one message on, cut to the size of a datagram where it must be. */
   forward(data: Uint8Array): Promise<void>;
   closeWrite(): Promise<void>;
@@ -71,7 +74,7 @@ export class Link {
     if (this.#sending === undefined) this.#send(envelope);
     else {
       this.#queue ??= envelopeQueue(
-        this.source.kind,
+        this.source.lossy,
         this.source.conf,
         () => this.source.noteDropped(),
       );
@@ -143,10 +146,13 @@ export class Link {
     // A target that closes is no fault of the link; its end is dealt with where it is noticed.
     const gone = error instanceof PipeClosedError;
     if (!gone) this.source.report(error);
-    // One datagram that could not be sent is one datagram lost.
-    if (!gone && this.target.kind === "datagram") return this.#settled();
+    // One datagram that could not be sent is one datagram lost, and so is what a framing cannot carry.
+    const refused = error instanceof TypeError || error instanceof RangeError;
+    if (!gone && (refused || this.target.kind === "datagram")) return this.#settled();
     this.#discard();
-    this.#remove();
+    // It stays known to the target, whose end is then passed on.
+    this.source.links.delete(this);
+    this.source.unlinked();
     this.#settled();
   };
 
@@ -158,6 +164,7 @@ export class Link {
   #discard(): void {
     this.#queue?.close();
     this.#queue?.clear();
+    this.#queue = undefined;
   }
 
   #remove(): void {

@@ -4,21 +4,21 @@ import { DATAGRAM_BOUND } from "./bounds.ts";
 import type { Envelope, Flow } from "./flow.ts";
 import { MessageQueue } from "./queue.ts";
 import type { Message, WaitOptions } from "./types.ts";
-import type { Place } from "./waiting.ts";
+import { Waiting } from "./waiting.ts";
 
-/** Whether a source can be made to wait. */
+/** Whether there are message boundaries. */
 export type Kind = "stream" | "datagram";
 
 /**
- * A queue of envelopes. Those of a stream are bounded by stopping to read it, which the flow does, so
- * their queue refuses nothing; a queue of datagrams drops its oldest.
+ * A queue of envelopes. Where the source can be made to wait it is bounded by stopping to read, which
+ * the flow does, and refuses nothing; one of datagrams that nobody sends again drops its oldest.
  */
 export function envelopeQueue(
-  kind: Kind,
+  lossy: boolean,
   conf: Readonly<NetConf>,
   onDrop: () => void,
 ): MessageQueue<Envelope> {
-  const bounds = kind === "stream"
+  const bounds = !lossy
     ? {}
     : { maxItems: conf.maxQsize, maxBytes: DATAGRAM_BOUND, overflow: "drop-oldest" as const };
   return new MessageQueue<Envelope>({
@@ -31,9 +31,10 @@ export function envelopeQueue(
   });
 }
 
-/** One loop over a mailbox: what it has taken last, and the place where it waits. */
-export class Hand implements Place {
-  cancel?: () => void;
+/** One loop over a mailbox: what it has taken last, and its place in the line. */
+export class Hand {
+  /** Where it waits. */
+  readonly reader = new Waiting<Envelope>();
   #flow: Flow | undefined;
   readonly #tracks: boolean;
 
@@ -79,11 +80,16 @@ export class Mailbox {
   /** The hand of those who call `recv`: one conversation, not several. */
   readonly #hand: Hand;
 
-  constructor(kind: Kind, conf: Readonly<NetConf>, tracks: boolean, onDrop: () => void) {
-    this.#queue = envelopeQueue(kind, conf, onDrop);
+  constructor(lossy: boolean, conf: Readonly<NetConf>, tracks: boolean, onDrop: () => void) {
+    this.#queue = envelopeQueue(lossy, conf, onDrop);
     this.#defaultTimeout = conf.recvTimeout;
     this.#tracks = tracks;
     this.#hand = new Hand(tracks);
+  }
+
+  /** For reading in other ways than message by message. */
+  get queue(): MessageQueue<Envelope> {
+    return this.#queue;
   }
 
   /** Messages waiting to be read. */
@@ -134,13 +140,13 @@ export class Mailbox {
   /** A step of a loop: waits for ever. */
   next(hand: Hand): Promise<IteratorResult<Message, undefined>> {
     hand.letGo();
-    return this.#queue.pull(hand.result, ENDED, Infinity, undefined, hand);
+    return this.#queue.pull(hand.result, ENDED, Infinity, undefined, hand.reader);
   }
 
   /** A loop is left: what it has in hand is done, and what it waits for is for others. */
   leave(hand: Hand): void {
     hand.letGo();
-    hand.cancel?.();
+    this.#queue.cancel(hand.reader);
   }
 
   /** No more will come. What is held can still be read. */

@@ -1,5 +1,6 @@
 import { addrKey } from "../net/address.ts";
 import { byteString } from "./bytes.ts";
+import { Ring } from "./ring.ts";
 import type { MsgId, NetAddr } from "./types.ts";
 
 /** Characters of ids kept over all peers, so that forged senders cannot fill memory. */
@@ -8,8 +9,9 @@ const MOST_CHARS = 4 * 1024 * 1024;
 const OVERHEAD = 48;
 
 interface Peer {
-  /** Oldest first. */
   readonly ids: Set<string>;
+  /** Oldest first: to find the first of a set that forgets from its front, V8 walks over all it forgot. */
+  readonly order: Ring<string>;
   size: number;
 }
 
@@ -45,11 +47,12 @@ export class MsgIds {
   seen(data: Uint8Array, from: NetAddr): boolean {
     const id = this.#key(data, from);
     const key = addrKey(from.hostname, from.port);
-    const peer = this.#peers.get(key) ?? { ids: new Set<string>(), size: 0 };
+    const peer = this.#peers.get(key) ?? { ids: new Set(), order: new Ring(), size: 0 };
     this.#peers.delete(key);
     this.#peers.set(key, peer);
     if (peer.ids.has(id)) return true;
     peer.ids.add(id);
+    peer.order.push(id);
     this.#grow(peer, id.length + OVERHEAD);
     if (peer.ids.size > this.#most) this.#forgetOldest(peer);
     while (this.#size > MOST_CHARS) this.#forgetSomething(peer);
@@ -73,11 +76,10 @@ export class MsgIds {
   }
 
   #forgetOldest(peer: Peer): void {
-    for (const id of peer.ids) {
-      peer.ids.delete(id);
-      this.#grow(peer, -(id.length + OVERHEAD));
-      return;
-    }
+    const id = peer.order.shift();
+    if (id === undefined) return;
+    peer.ids.delete(id);
+    this.#grow(peer, -(id.length + OVERHEAD));
   }
 
   #grow(peer: Peer, by: number): void {

@@ -1,14 +1,6 @@
 import type { Socket as DatagramSocket } from "node:dgram";
 import type { Server, Socket } from "node:net";
-import type { TlsContext } from "../transport/tls.ts";
-import type { PipeBase } from "./base.ts";
-import { watchCard } from "./card_watch.ts";
-import { giveUp } from "./open_failure.ts";
-import { open, type Opened } from "./opening.ts";
-import { type Plan, plan } from "./options.ts";
-import { ConnPipe } from "./pipe.ts";
-import { tlsContext } from "./secure.ts";
-import { ListenPipe } from "./server.ts";
+import { openPipe } from "./open_pipe.ts";
 import type { Dest, Pipe, Proto, ServerPipe } from "./types.ts";
 import type { OpenConn, OpenListener, PipeOptions, RawOptions, RawSocket } from "./pipe_options.ts";
 
@@ -39,12 +31,12 @@ export function pipeOpen(
 /**
  * Opens a raw datagram socket.
  *
- * @param proto "udp".
+ * @param proto "udp", or "rudp", whose socket is the same.
  * @param options Where to, from where, `conf: { sockOnly: true }`.
  * @returns The platform's object, owned by the caller: Deno's with `--unstable-net`, else Node's.
  */
 export function pipeOpen(
-  proto: "udp",
+  proto: "udp" | "rudp",
   options: RawOptions,
 ): Promise<Deno.DatagramConn | DatagramSocket>;
 /**
@@ -58,9 +50,9 @@ export function pipeOpen(proto: Proto, options: RawOptions): Promise<RawSocket>;
 /**
  * Opens a pipe: with a `dest` a client, without one a server.
  *
- * @param proto "tcp" or "udp".
+ * @param proto "tcp", "udp" or "quic".
  * @param options Where to, from where, handlers, conf. See {@linkcode PipeOptions}.
- * @returns The open pipe; for TCP without a `dest` a {@linkcode ServerPipe}.
+ * @returns The open pipe; for TCP and QUIC without a `dest` a {@linkcode ServerPipe}.
  * @throws {TypeError} When an argument is of a wrong kind. No socket was opened.
  * @throws {RangeError} When a number is out of its range. No socket was opened.
  * @throws {PipeOpenError} When the name does not resolve, the address cannot be bound or reached, time
@@ -112,52 +104,75 @@ export function pipeOpen(
   options?: Omit<PipeOptions, "dest" | "sock"> & { readonly sock?: OpenListener },
 ): Promise<ServerPipe>;
 /**
- * Opens a UDP pipe.
+ * Opens a UDP pipe, or one of acknowledged datagrams (RUDP): there `send` resolves when the peer has
+ * taken the message and rejects with a {@linkcode PipeTimeoutError} when it has not acknowledged it
+ * within `conf.ackTimeout`, and each message arrives once.
  *
- * @param proto "udp".
+ * @param proto "udp" or "rudp".
  * @param options Where to, from where, handlers, conf.
  * @returns The pipe.
+ *
+ * @example A message that arrives
+ * ```ts
+ * import { pipeOpen, RUDP } from "@p2pd/pipes";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using server = await pipeOpen(RUDP, { route: "127.0.0.1:0" });
+ * await using client = await pipeOpen(RUDP, { dest: server.localAddr });
+ * await client.send("hello"); // the server has it
+ * assertEquals(await server.recv(), new TextEncoder().encode("hello"));
+ * ```
  */
 export function pipeOpen(
-  proto: "udp",
+  proto: "udp" | "rudp",
   options?: Omit<PipeOptions, "sock"> & { readonly sock?: Deno.DatagramConn },
 ): Promise<Pipe>;
 /**
+ * Opens a stream of QUIC (RFC 9000), on a connection of its own or on that of another pipe. Needs
+ * `--unstable-net`. The connection is closed with the last of its pipes.
+ *
+ * The server sees the stream when something was sent on it, or on a later one: QUIC has no other way to
+ * tell of it.
+ *
+ * @param proto "quic".
+ * @param options Where to, or `over` which pipe; from where, handlers, conf.
+ * @returns The stream.
+ * @throws {PipeOpenError} Of phase "tls" where the server cannot prove to be who it should be, or the
+ * sides have no protocol in common; see above for the others.
+ * @throws {PipeStateError} When the connection of `over` is closed, or was opened by the other side.
+ *
+ * @example Two streams on one connection, and its datagrams
+ * ```ts ignore
+ * import { pipeOpen, QUIC, UDP } from "@p2pd/pipes";
+ *
+ * await using first = await pipeOpen(QUIC, { dest: "example.com:4433" });
+ * await using second = await pipeOpen(QUIC, { over: first });
+ * await using datagrams = await pipeOpen(UDP, { over: first });
+ * ```
+ */
+export function pipeOpen(
+  proto: "quic",
+  options: PipeOptions & ({ readonly dest: Dest } | { readonly over: Pipe }),
+): Promise<Pipe>;
+/**
+ * Opens a QUIC server: each stream of each connection is an accepted pipe. Needs `--unstable-net`.
+ *
+ * @param proto "quic".
+ * @param options Where to listen, handlers, conf. `conf.useSsl` with a certificate and its key.
+ * @returns The server.
+ */
+export function pipeOpen(
+  proto: "quic",
+  options: Omit<PipeOptions, "dest" | "sock" | "over">,
+): Promise<ServerPipe>;
+/**
  * Opens a pipe of a protocol known at run time only.
  *
- * @param proto "tcp" or "udp".
+ * @param proto The protocol.
  * @param options Where to, from where, handlers, conf.
  * @returns The pipe.
  */
 export function pipeOpen(proto: Proto, options?: PipeOptions): Promise<Pipe>;
-export async function pipeOpen(proto: Proto, options: PipeOptions = {}): Promise<unknown> {
-  const p = plan(proto, options);
-  const { conf, role } = p;
-  const { socket, route, tls } = await openSocket(p);
-  if (conf.sockOnly) return socket.release?.() ?? socket.raw;
-  const pipe = "accept" in socket
-    ? new ListenPipe(socket, { proto, route, conf, tls })
-    : new ConnPipe(socket, { proto, route, dest: p.dest, conf, role });
-  watchCard(pipe, options.route);
-  return begin(pipe, p);
-}
-
-async function openSocket(p: Plan): Promise<Opened & { readonly tls: TlsContext | undefined }> {
-  const { conf: { useSsl }, role, signal } = p;
-  try {
-    signal?.throwIfAborted();
-    // Before any socket exists: a certificate may be no good.
-    const tls = useSsl === false ? undefined : await tlsContext(useSsl, role);
-    return { ...await open(p, tls), tls };
-  } catch (error) {
-    throw giveUp(p, error);
-  }
-}
-
-function begin<P extends PipeBase & { start(): void }>(pipe: P, p: Plan): P {
-  if (p.msgCb !== undefined) pipe.addMsgCb(p.msgCb);
-  if (p.upCb !== undefined) pipe.ups.add(p.upCb);
-  if (p.endCb !== undefined) pipe.addEndCb(p.endCb);
-  pipe.start();
-  return pipe;
+export function pipeOpen(proto: Proto, options?: PipeOptions): Promise<unknown> {
+  return openPipe(proto, options);
 }

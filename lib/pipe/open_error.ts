@@ -60,6 +60,9 @@ function phaseOf(plan: Plan, errors: readonly unknown[]): OpenPhase {
   const causes = errors.map(systemError);
   const denied = (c: Error) => c.name === "NotCapable" || c.name === "PermissionDenied";
   if (causes.some((c) => denied(c) || codeOf(c) === "EACCES")) return "permission";
+  if (errors.some((error) => error instanceof TransportError && error.fault === "handshake")) {
+    return "tls";
+  }
   if (plan.role === "server") return "bind";
   if (errors.some((error) => error instanceof TransportError && error.fault === "unjoined")) {
     return "bind";

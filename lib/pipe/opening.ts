@@ -3,13 +3,15 @@
  *
  * @module
  */
-import { PipeOpenError, PipeTimeoutError } from "../errors.ts";
+import { PipeOpenError, PipeStateError, PipeTimeoutError } from "../errors.ts";
+import { framed } from "../framing/framed_transport.ts";
 import type { Endpoint } from "../net/address.ts";
 import { formatIp, type Ip, isLinkLocal, isUnspecified, parseIp } from "../net/ip.ts";
 import { resolveEndpoint } from "../net/resolve.ts";
+import type { Connection } from "../quic/connection.ts";
 import { unixAddr } from "../transport/addr.ts";
 import { codeOf, TransportError } from "../transport/error.ts";
-import { selectDriver } from "../transport/select.ts";
+import { layered } from "../transport/select.ts";
 import type { TlsContext } from "../transport/tls.ts";
 import type { Acceptor, Transport } from "../transport/transport.ts";
 import { AllFailed, ATTEMPT_DELAY, interleave, race } from "./happy_eyeballs.ts";
@@ -17,7 +19,7 @@ import { noWay, openError, systemError } from "./open_error.ts";
 import { withSock } from "./open_failure.ts";
 import { bindFor, type LocalSide } from "./local_side.ts";
 import { isUnix, type Plan } from "./options.ts";
-import { PROTOS } from "./proto.ts";
+import { PROTOS, UDP } from "./proto.ts";
 import { dismiss, handshake, needsHandshake } from "./secure.ts";
 import type { Dest, NetAddr, Proto } from "./types.ts";
 import { within } from "./within.ts";
@@ -32,10 +34,12 @@ export interface Opened {
 /** Opens, or adopts, what a plan is for, ready to be a pipe. */
 export async function open(p: Plan, tls: TlsContext | undefined): Promise<Opened> {
   const { socket, route } = await begin(p);
-  return { socket: "accept" in socket ? socket : await finish(p, socket, tls), route };
+  if ("accept" in socket) return { socket, route };
+  return { socket: framed(await finish(p, socket, tls), p.conf), route };
 }
 
 async function begin(p: Plan): Promise<Opened> {
+  if (p.over !== undefined) return { socket: await openOver(p, p.over), route: undefined };
   if (p.sock !== undefined) return { socket: await adopt(p, p.sock), route: undefined };
   return p.role === "server" ? await listen(p) : await connect(p);
 }
@@ -62,11 +66,25 @@ async function finish(
   }
 }
 
+/** Opens one pipe more on a connection of QUIC: a stream, or its datagrams. */
+async function openOver(p: Plan, connection: Connection): Promise<Transport> {
+  const { proto, conf: { conTimeout }, signal } = p;
+  const { openDatagrams, openStream } = await import("../quic/over.ts");
+  if (proto === UDP) return openDatagrams(connection);
+  const late = () => new PipeTimeoutError(`The peer allows no more streams (${conTimeout} ms)`);
+  try {
+    return await within(conTimeout, signal, late, (limit) => openStream(connection, limit));
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof PipeStateError) throw error;
+    throw openError(p, [{ to: connection.remoteAddr, from: undefined }], [error]);
+  }
+}
+
 async function adopt(p: Plan, sock: NonNullable<Plan["sock"]>): Promise<Transport | Acceptor> {
   const [to] = await peers(p);
-  const { adoptSocket } = await import("../transport/adopt.ts");
   try {
-    return await adoptSocket(sock, p.conf, to);
+    return await layered(p.proto, await p.sockets.adopt(sock, p.conf, to), p.conf);
   } catch (error) {
     throw error instanceof TransportError
       ? openError(p, to === undefined ? [] : [{ to, from: undefined }], [error])
@@ -84,12 +102,13 @@ export interface Way {
 async function connect(p: Plan): Promise<Opened> {
   const { proto, conf, signal } = p;
   const addresses = await peers(p);
+  const name = p.dest?.path === undefined ? p.dest?.hostname : undefined;
   const ways = waysOf(p, addresses);
   if (ways.length === 0) throw noWay(p, addresses);
   const attempt = async (way: Way, ended: AbortSignal) => {
     const { to, from, route } = way;
-    const driver = await selectDriver(proto, { role: "client", from, unix: isUnix(p), conf });
-    return { socket: await driver.connect(to, from, { conf, signal: ended }), route };
+    const driver = await p.sockets.select(proto, { role: "client", from, unix: isUnix(p), conf });
+    return { socket: await driver.connect(to, from, { conf, name, signal: ended }), route };
   };
   const late = () => new PipeTimeoutError(`No connection within ${conf.conTimeout} ms`);
   return await within(conf.conTimeout, signal, late, async (limit) => {
@@ -150,14 +169,15 @@ function isSameZone(a: string, b: string): boolean {
   return a === b || isNumber(a) !== isNumber(b);
 }
 
-async function peers({ proto, dest, locals, conf, signal }: Plan): Promise<NetAddr[]> {
+async function peers({ proto, dest, locals, conf, signal, sockets }: Plan): Promise<NetAddr[]> {
   if (dest === undefined) return [];
   const { transport } = PROTOS[proto];
   if (dest.path !== undefined) return [unixAddr(transport, dest.path)];
+  const lookup = conf.lookup ?? sockets.lookup;
   const [family, other] = new Set(locals.map(({ endpoint }) => endpoint.ip?.family));
   const ips = await resolveEndpoint(dest, {
     timeout: conf.dnsTimeout,
-    ...(conf.lookup === null ? {} : { lookup: conf.lookup }),
+    ...(lookup === undefined ? {} : { lookup }),
     ...(family === undefined || other !== undefined ? {} : { family }),
     ...(signal === undefined ? {} : { signal }),
   });
@@ -179,7 +199,12 @@ async function listen(p: Plan): Promise<Opened> {
   const places = placesOf(proto, local?.endpoint);
   for (const at of places) {
     try {
-      const driver = await selectDriver(proto, { role: "server", from: at, unix: isUnix(p), conf });
+      const driver = await p.sockets.select(proto, {
+        role: "server",
+        from: at,
+        unix: isUnix(p),
+        conf,
+      });
       return { socket: await driver.listen(at, { conf, signal }), route: local?.route };
     } catch (error) {
       signal.throwIfAborted();

@@ -1,4 +1,5 @@
-import { PipeClosedError, PipeError, PipeStateError } from "../errors.ts";
+import { PipeClosedError, PipeError, PipeStateError, PipeTimeoutError } from "../errors.ts";
+import { framingOf } from "../framing/framed_transport.ts";
 import { type Endpoint, formatAddr, parseDest } from "../net/address.ts";
 import { TransportError } from "../transport/error.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -34,21 +35,24 @@ export class Outbox {
   /** Why the pipe's own peer may not be sent to. */
   readonly #peerRefusal: Error | undefined;
   #end: Promise<void> | undefined;
+  /** Whether a send has found out that the peer takes nothing any more. */
+  #broken = false;
 
   constructor(transport: Transport, pipe: Sender, name: Endpoint | undefined) {
     this.#transport = transport;
     this.#pipe = pipe;
     this.#name = name;
     if (transport.kind === "stream") return;
-    this.#dests = new DestBook(transport.localAddr, pipe.conf);
+    const single = transport.reliability !== undefined;
+    this.#dests = new DestBook(transport.localAddr, pipe.conf, single);
     if (transport.remoteAddr !== undefined) {
       this.#peerRefusal = this.#dests.refusal(transport.remoteAddr);
     }
   }
 
-  /** Whether `closeWrite` has ended it. */
+  /** Whether nothing more can be sent: `closeWrite` has ended it, or the peer is gone. */
   get ended(): boolean {
-    return this.#end !== undefined;
+    return this.#end !== undefined || this.#broken;
   }
 
   /**
@@ -70,11 +74,7 @@ export class Outbox {
   send(data: Uint8Array | string, dest?: Dest): Promise<number> {
     try {
       const bytes = toBytes(data);
-      if (this.#dests !== undefined && bytes.length > MAX_DATAGRAM) {
-        throw new RangeError(
-          `data: a datagram holds at most ${MAX_DATAGRAM} bytes, got ${bytes.length}`,
-        );
-      }
+      if (this.#dests !== undefined && bytes.length > this.#most) throw this.#tooBig(bytes.length);
       if (this.#pause !== undefined) return this.#pause.then(() => this.send(bytes, dest));
       const to = this.destination(dest);
       if (to instanceof Promise) return to.then((addr) => this.#post(bytes, addr));
@@ -102,12 +102,13 @@ export class Outbox {
   /** Sends what a link brings, cut to the size of a datagram where it must be. */
   async forward(data: Uint8Array): Promise<void> {
     if (this.#dests === undefined) {
-      if (data.length > 0) await this.send(data);
+      // A stream without messages has no way to say nothing.
+      if (data.length > 0 || framingOf(this.#pipe.conf) !== undefined) await this.send(data);
       return;
     }
     let rest = data;
-    for (; rest.length > MAX_DATAGRAM; rest = rest.subarray(MAX_DATAGRAM)) {
-      await this.send(rest.subarray(0, MAX_DATAGRAM));
+    for (; rest.length > this.#most; rest = rest.subarray(this.#most)) {
+      await this.send(rest.subarray(0, this.#most));
     }
     await this.send(rest);
   }
@@ -148,14 +149,32 @@ export class Outbox {
     );
   }
 
+  /** Bytes of the biggest message. */
+  get #most(): number {
+    return this.#transport.maxMessage ?? MAX_DATAGRAM;
+  }
+
+  #tooBig(size: number): RangeError {
+    const what = this.#transport.reliability === undefined
+      ? `a datagram holds at most ${this.#most} bytes, got ${size}`
+      : `an acknowledged message has at most ${this.#most} bytes, got ${size}; QUIC carries more`;
+    return new RangeError(`data: ${what}`);
+  }
+
   /** What a failed send means to its caller. */
   #failed(error: unknown, addr: NetAddr | undefined): unknown {
     if (!(error instanceof TransportError)) return error;
     const { fault, cause } = error;
     const gone = fault === "reset" || fault === "closed";
-    if (gone && this.#dests === undefined) this.#pipe.lost(error);
+    if (gone && this.#dests === undefined) {
+      this.#broken = true;
+      this.#pipe.lost(error);
+    }
     const where = addr === undefined ? "" : ` to ${formatAddr(addr)}`;
     const why = fault === "closed" ? "the pipe was closed" : error.message;
+    if (fault === "unanswered") {
+      return new PipeTimeoutError(`Cannot send${where}: ${why}`, { addr });
+    }
     return new (gone ? PipeClosedError : PipeError)(`Cannot send${where}: ${why}`, { addr, cause });
   }
 }

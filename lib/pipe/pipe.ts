@@ -9,11 +9,13 @@ import { Dispatcher, type ReadingServer } from "./dispatch.ts";
 import type { Filter } from "./filter.ts";
 import { type Envelope, Flow } from "./flow.ts";
 import { Gate } from "./gate.ts";
-import { type Handler, HandlerRunner } from "./handlers.ts";
+import type { Handler, HandlerList } from "./handler_list.ts";
+import { HandlerRunner } from "./handlers.ts";
 import { IdleWatch } from "./idle_watch.ts";
 import type { Kind } from "./mailbox.ts";
 import { Outbox, type Sender } from "./outbox.ts";
-import { request, type Requests } from "./request.ts";
+import { request } from "./request.ts";
+import { RequestBook } from "./request_book.ts";
 import { Tally } from "./tally.ts";
 import type { TlsConf } from "./tls_conf.ts";
 import { TlsStart, type TlsStarter } from "./tls_start.ts";
@@ -54,11 +56,11 @@ export interface ConnPipeOptions {
 export class ConnPipe extends PipeBase implements Sender, TlsStarter {
   readonly role: "client" | "server" | "accepted";
   readonly kind: Kind;
+  readonly lossy: boolean;
   readonly localAddr: NetAddr;
   readonly remoteAddr: NetAddr | undefined;
   readonly flow: Flow;
-  /** `request` calls waiting for a reply. */
-  readonly requests: Requests = new Set();
+  readonly requests = new RequestBook();
   #transport: Transport;
   /** While TLS is being started. */
   #tlsStart: TlsStart | undefined;
@@ -91,12 +93,14 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
     super(options.proto, options.route, conf, new Tally(server?.tally));
     this.role = options.role;
     this.kind = transport.kind;
+    const { reliability } = transport;
+    this.lossy = this.kind === "datagram" && reliability === undefined;
     this.localAddr = transport.localAddr;
     this.remoteAddr = transport.remoteAddr;
     this.#transport = transport;
     this.#server = server;
-    const bytes = this.kind === "stream" ? conf.readerLimit : Infinity;
-    const messages = this.kind === "stream" ? conf.maxQsize : 0;
+    const bytes = this.lossy ? Infinity : conf.readerLimit;
+    const messages = this.lossy ? 0 : conf.maxQsize;
     this.flow = new Flow(
       this,
       this.tally,
@@ -106,7 +110,11 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
     );
     this.#runner = new HandlerRunner(this);
     this.#dispatcher = new Dispatcher(this, server, this.#runner);
-    this.#gate = new Gate(this);
+    const gate = this.#gate = new Gate(this);
+    if (reliability !== undefined) {
+      reliability.admits = (from) => gate.admits(from);
+      reliability.onDuplicate = () => this.tally.duplicate();
+    }
     this.#outbox = new Outbox(transport, this, options.dest);
     this.#name = options.dest?.path === undefined ? options.dest?.hostname : undefined;
     if (server !== undefined) {
@@ -212,10 +220,9 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
     return this;
   }
 
-  attach(handler: Handler, shared?: readonly Handler[]): void {
-    const isThere = (h: Handler) => h.cb === handler.cb && h.filter === handler.filter;
-    if (this.handlers.some(isThere)) return;
-    this.handlers = shared ?? [...this.handlers, handler];
+  attach(handler: Handler, shared?: HandlerList): void {
+    if (this.handlers.has(handler)) return;
+    this.handlers = shared ?? this.handlers.with(handler);
     this.#runner.feed(this.takeHeld(handler.filter));
     this.consumerAdded();
   }
@@ -226,8 +233,8 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
   }
 
   detach(handler: Handler): void {
-    this.handlers = this.handlers.filter((h) => h !== handler);
-    if (this.handlers.length > 0) return;
+    this.handlers = this.handlers.without(handler);
+    if (this.handlers.size > 0) return;
     // What no handler has begun with is for the next consumer, unless another one has had it.
     const left = this.#runner.drain();
     const { reader } = this.#dispatcher;
@@ -353,9 +360,9 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
   #endOfInput(): void {
     this.#inputEnded = true;
     const readers = this.inboxWaiting + this.loops + this.subs.size;
-    this.#pushed = readers === 0 && this.handlers.length + this.links.size > 0;
+    this.#pushed = readers === 0 && this.handlers.size + this.links.size > 0;
     this.endInput();
-    this.#failRequests(new PipeClosedError("The pipe ended before the reply came"));
+    this.requests.fail(new PipeClosedError("The pipe ended before the reply came"));
     for (const link of this.links) link.sourceEnded();
     this.#runner.whenIdle(() => this.#callEnds());
   }
@@ -378,7 +385,7 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
     this.#inputEnded = true;
     this.#failure = cause;
     this.endInput(closed);
-    this.#failRequests(closed);
+    this.requests.fail(closed);
     for (const link of this.links) link.sourceEnded(closed);
     this.#runner.whenIdle(() => this.#callEnds());
     this.#transport.abort(cause);
@@ -417,7 +424,7 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
   #stop(error?: unknown): void {
     this.#stopped = true;
     this.discardInput(error);
-    this.#failRequests(error ?? this.#closedError("wait for a reply"));
+    this.requests.fail(error ?? this.#closedError("wait for a reply"));
     this.#runner.drain();
     for (const link of this.links) link.sourceEnded(error);
     this.#callEnds();
@@ -437,10 +444,6 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
   /** For where the compiler thinks that an await changes nothing. */
   get #isClosed(): boolean {
     return this.#state === "closed";
-  }
-
-  #failRequests(error: unknown): void {
-    for (const { reply } of this.requests) reply.close(error);
   }
 
   #callEnds(): void {

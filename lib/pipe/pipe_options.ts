@@ -8,7 +8,7 @@ import type { Server, Socket } from "node:net";
 import type { Interface } from "../netif/interface.ts";
 import type { RoutePool } from "../netif/route_pool.ts";
 import type { NetConf } from "./conf.ts";
-import type { Dest, EndCb, MsgCb, UpCb } from "./types.ts";
+import type { Dest, EndCb, MsgCb, Pipe, UpCb } from "./types.ts";
 
 /** Two web streams of bytes, one for each direction: an open connection of any kind. */
 export interface StreamPair {
@@ -48,6 +48,13 @@ export interface PipeOptions {
    * ended: Deno does not tell of one that waits, and it would get what comes first.
    */
   readonly sock?: OpenSocket | undefined;
+  /**
+   * An open {@linkcode QUIC} pipe, to open another one on its connection: with proto QUIC one more stream, which
+   * the side that connected can open; with proto UDP, on either side, a datagram pipe that sends and
+   * receives the connection's unreliable datagrams (RFC 9221), for one at a time. The connection is
+   * closed with the last of its pipes. A `dest` has to be the peer.
+   */
+  readonly over?: Pipe | undefined;
   /** First message handler. See {@linkcode Pipe.addMsgCb}. */
   readonly msgCb?: MsgCb | undefined;
   /** First up handler. See {@linkcode Pipe.addUpCb}. */
@@ -61,10 +68,12 @@ export interface PipeOptions {
 }
 
 /** A {@linkcode PipeOptions} that asks for the raw socket; there is no pipe that could call handlers. */
-export type RawOptions = Omit<PipeOptions, "conf" | "sock" | "msgCb" | "upCb" | "endCb"> & {
-  /** Overrides of {@linkcode NET_CONF}, key by key. */
-  readonly conf: NonNullable<PipeOptions["conf"]> & { readonly sockOnly: true };
-};
+export type RawOptions =
+  & Omit<PipeOptions, "conf" | "sock" | "over" | "msgCb" | "upCb" | "endCb">
+  & {
+    /** Overrides of {@linkcode NET_CONF}, key by key. */
+    readonly conf: NonNullable<PipeOptions["conf"]> & { readonly sockOnly: true };
+  };
 
 /** What `conf.sockOnly` gives: the platform's object of a connection, a listener or a datagram socket. */
 export type RawSocket =

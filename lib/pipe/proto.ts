@@ -20,16 +20,18 @@ interface ProtoFacts {
   readonly transport: "tcp" | "udp";
   /** Whether a server has a connection for each peer, or one socket for all. */
   readonly connects: boolean;
+  /** Whether TLS is a part of it, and no layer on top. */
+  readonly secure: boolean;
   /** Its number in the IP header (RFC 9293, RFC 768). */
   readonly ipProtocol: 6 | 17;
 }
 
 /** All protocols. */
 export const PROTOS: Readonly<Record<Proto, ProtoFacts>> = {
-  tcp: { transport: "tcp", connects: true, ipProtocol: 6 },
-  udp: { transport: "udp", connects: false, ipProtocol: 17 },
-  quic: { transport: "udp", connects: true, ipProtocol: 17 },
-  rudp: { transport: "udp", connects: false, ipProtocol: 17 },
+  tcp: { transport: "tcp", connects: true, secure: false, ipProtocol: 6 },
+  udp: { transport: "udp", connects: false, secure: false, ipProtocol: 17 },
+  quic: { transport: "udp", connects: true, secure: true, ipProtocol: 17 },
+  rudp: { transport: "udp", connects: false, secure: false, ipProtocol: 17 },
 };
 
 /** Whether a value names a protocol. */

@@ -1,8 +1,9 @@
 import { PipeClosedError } from "../errors.ts";
 import { checkCount, checkFunction, checkWait } from "./checks.ts";
+import { LazySet } from "./lazy_set.ts";
 import { Ring } from "./ring.ts";
 import type { WaitOptions } from "./types.ts";
-import { type Place, type Reader, timedOut, Waiting } from "./waiting.ts";
+import { type Reader, timedOut, Waiting } from "./waiting.ts";
 import { WaitList } from "./wait_list.ts";
 
 /**
@@ -70,8 +71,10 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
   /** The size that each item had when it came, where sizes are counted. */
   readonly #sizes = new Ring<number>();
   /** In the order they came. */
-  readonly #producers = new Set<Producer<T>>();
+  readonly #producers = new LazySet<Producer<T>>();
   readonly #readers: WaitList<Reader<T>>;
+  /** One to wait by, again and again. */
+  #reader: Waiting<T> | undefined;
   readonly #maxItems: number;
   readonly #maxBytes: number;
   readonly #sizeOf: ((item: T) => number) | undefined;
@@ -232,7 +235,7 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
    * @param end The result at the end.
    * @param timeout Longest wait in milliseconds.
    * @param signal Ends the wait.
-   * @param place Filled in with what takes the wait back.
+   * @param own The reader to wait by, for one who may want to take the wait back.
    * @returns What `pick` made, or `end`.
    * @internal
    */
@@ -241,7 +244,7 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
     end: R,
     timeout: number,
     signal?: AbortSignal,
-    place?: Place,
+    own?: Waiting<T>,
   ): Promise<R> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.#items.length > 0) return Promise.resolve(pick(this.#next()));
@@ -249,12 +252,22 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
       return this.#error === undefined ? Promise.resolve(end) : Promise.reject(this.#error);
     }
     if (timeout === 0) return Promise.reject(timedOut(timeout));
-    return new Promise<R>((resolve, reject) => {
-      const reader = new Waiting(pick, end, timeout, resolve, reject);
-      this.#readers.add(reader, timeout);
-      if (signal !== undefined) reader.abortBy(signal, this.#readers);
-      if (place !== undefined) place.cancel = () => reader.cancel(this.#readers);
-    });
+    let reader = own ?? (this.#reader ??= new Waiting());
+    if (reader.waiting) reader = this.#reader = new Waiting();
+    const result = reader.begin(pick, end, timeout);
+    this.#readers.add(reader, timeout);
+    if (signal !== undefined) reader.abortBy(signal, this.#readers);
+    return result;
+  }
+
+  /**
+   * Takes back a wait, as at the end of the queue.
+   *
+   * @param own What `pull` was called with.
+   * @internal
+   */
+  cancel(own: Waiting<T>): void {
+    own.cancel(this.#readers);
   }
 
   /**
@@ -314,6 +327,60 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
   restore(item: T): void {
     if (!this.#closed) this.push(item);
     else this.#add(item, this.#sizeOf === undefined ? 0 : this.#sizeOf(item));
+  }
+
+  /**
+   * Puts an item that a reader has taken back at the front, closed or not, unless another one waits.
+   *
+   * @param item The item.
+   * @returns Whether it is held now.
+   * @internal
+   */
+  unshift(item: T): boolean {
+    const reader = this.#readers.shift();
+    if (reader !== undefined) {
+      reader.give(item);
+      return false;
+    }
+    const size = this.#sizeOf === undefined ? 0 : this.#sizeOf(item);
+    this.#items.unshift(item);
+    if (this.#sizeOf !== undefined) this.#sizes.unshift(size);
+    this.#bytes += size;
+    this.#onEnter?.(item);
+    return true;
+  }
+
+  /**
+   * `pull` for a reader that needs several items, when nothing is held.
+   *
+   * @param reader Gets the next item, or the end.
+   * @param timeout Longest wait in milliseconds.
+   * @internal
+   */
+  readBy(reader: Reader<T>, timeout: number): void {
+    if (this.#closed) reader.end(this.#error);
+    else if (timeout === 0) reader.expire();
+    else this.#readers.add(reader, timeout);
+  }
+
+  /**
+   * Lets the reader that was given an item have the next one too.
+   *
+   * @param reader The reader.
+   * @internal
+   */
+  readOn(reader: Reader<T>): void {
+    this.#readers.addFirst(reader);
+  }
+
+  /**
+   * Takes a waiting reader out of the line.
+   *
+   * @param reader The reader.
+   * @internal
+   */
+  quit(reader: Reader<T>): void {
+    this.#readers.remove(reader);
   }
 
   /** Forgets what is held. */

@@ -1,30 +1,21 @@
-import { PipeClosedError, PipeStateError, PipeTimeoutError } from "../errors.ts";
-import { checkCount, checkMs, checkSignal } from "./checks.ts";
+import { PipeStateError, PipeTimeoutError } from "../errors.ts";
+import { checkCount, checkMs, checkOptions, checkSignal } from "./checks.ts";
 import type { NetConf } from "./conf.ts";
 import { compileFilter, type Filter } from "./filter.ts";
 import type { Kind } from "./mailbox.ts";
-import { MessageQueue } from "./queue.ts";
+import type { Asking, RequestBook } from "./request_book.ts";
 import type { Dest, Message, NetAddr, RequestOptions } from "./types.ts";
 
-/** setTimeout holds no more than 31 bits; a longer wait has no end. */
-const MAX_TIMER = 0x7fffffff;
-
-/** A `request` waiting for its reply. */
-export interface Waiting {
-  readonly filter: Filter;
-  /** Who must answer. */
-  readonly to: NetAddr;
-  readonly reply: MessageQueue<Message>;
-}
-
-/** The `request` calls waiting on one pipe. */
-export type Requests = Set<Waiting>;
+/** More tries than that would make the first wait too short for any clock. */
+const MOST_RETRIES = 30;
 
 /** What `request` needs of its pipe. */
 export interface Asker {
   readonly kind: Kind;
+  /** Whether a message may be lost, and is worth being sent again. */
+  readonly lossy: boolean;
   readonly conf: Readonly<NetConf>;
-  readonly requests: Requests;
+  readonly requests: RequestBook;
   /** The checked address of whom to ask. */
   destination(dest: Dest | undefined): NetAddr | Promise<NetAddr>;
   send(data: Uint8Array | string, dest?: Dest): Promise<number>;
@@ -35,75 +26,160 @@ export interface Asker {
  * have gone. The waits between tries double and add up to the whole timeout, as in RFC 8489 section
  * 6.2.1, but scaled so that the last one ends with it.
  */
-export async function request(
+export function request(
   pipe: Asker,
   data: Uint8Array | string,
   options: RequestOptions,
 ): Promise<Message> {
-  const { timeout = pipe.conf.recvTimeout, retries = pipe.conf.sendRetry, signal } = options;
-  checkMs(timeout, "timeout");
-  checkCount(retries, "retries");
-  checkSignal(signal);
-  signal?.throwIfAborted();
-  const filter = compileFilter({ match: options.match }, "request");
-  if (filter.test !== undefined && pipe.kind === "stream" && pipe.conf.framing === null) {
-    throw new PipeStateError(
-      "Cannot match the reply: a byte stream has no message boundaries; leave match out, or set " +
-        'conf.framing to "raw" to match whatever one read gives',
-    );
-  }
-  const reply = new MessageQueue<Message>({ maxItems: 1, overflow: "drop-newest" });
-  // Ends with the reply, or when time, the signal or the pipe closes the queue.
-  const replied = reply.take().then((message) => {
-    if (message === null) throw new PipeClosedError("The pipe ended before the reply came");
-    return message;
-  });
-  replied.catch(() => {}); // when sending fails first
-  let sent = 0;
-  const timer = timeout > MAX_TIMER
-    ? undefined
-    : setTimeout(() => reply.close(noReply(timeout, sent)), timeout);
-  const onAbort = () => reply.close(signal?.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
-  let waiting: Waiting | undefined;
   try {
-    const to = pipe.destination(options.dest);
-    if (to instanceof Promise) to.catch(() => {}); // when the request has ended meanwhile
-    const known = to instanceof Promise ? await Promise.race([to, replied]) : to;
-    if (Array.isArray(known)) return known;
-    waiting = { filter, to: known, reply };
-    pipe.requests.add(waiting);
-    const tries = pipe.kind === "stream" || timeout === Infinity ? 1 : Math.min(retries, 30) + 1;
-    for (let wait = timeout / (2 ** tries - 1); sent < tries; wait *= 2) {
-      sent++;
-      const sending = pipe.send(data, known);
-      sending.catch(() => {}); // when the request has ended meanwhile
-      const early = await Promise.race([sending, replied]);
-      if (typeof early !== "number") return early;
-      if (sent === tries) break;
-      const late = await within(wait, replied);
-      if (late !== undefined) return late;
+    checkOptions(options, "match", "dest", "timeout", "retries", "signal");
+    const { timeout = pipe.conf.recvTimeout, retries = pipe.conf.sendRetry, signal } = options;
+    checkMs(timeout, "timeout");
+    checkCount(retries, "retries");
+    checkSignal(signal);
+    signal?.throwIfAborted();
+    const filter = compileFilter({ match: options.match }, "request");
+    if (filter.test !== undefined && pipe.kind === "stream" && pipe.conf.framing === null) {
+      throw new PipeStateError(
+        "Cannot match the reply: a byte stream has no message boundaries; leave match out, or set " +
+          'conf.framing to lines() or another framing, or to "raw" to match whatever one read gives',
+      );
     }
-    return await replied;
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
-    if (waiting !== undefined) pipe.requests.delete(waiting);
-    reply.close();
+    const again = pipe.lossy && timeout !== Infinity;
+    const tries = again ? Math.min(retries, MOST_RETRIES) + 1 : 1;
+    return new Request(pipe, data, { filter, timeout, tries, signal }).start(options.dest);
+  } catch (error) {
+    return Promise.reject(error);
   }
 }
 
-/** What comes within so many milliseconds, or undefined. */
-async function within<T>(ms: number, coming: Promise<T>): Promise<T | undefined> {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => resolve(undefined), ms);
-  try {
-    return await Promise.race([coming, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
+interface Terms {
+  readonly filter: Filter;
+  readonly timeout: number;
+  readonly tries: number;
+  readonly signal: AbortSignal | undefined;
 }
 
-function noReply(timeout: number, sent: number): PipeTimeoutError {
-  return new PipeTimeoutError(`No reply within ${timeout} ms (sent ${sent} times)`);
+/** One request, from its call to its end. */
+class Request implements Asking {
+  deadline = Infinity;
+  prev: Asking | null = null;
+  next: Asking | null = null;
+  open = true;
+  to: NetAddr | undefined;
+  sentAt = 0;
+  order = 0;
+  readonly #pipe: Asker;
+  readonly #data: Uint8Array | string;
+  readonly #terms: Terms;
+  readonly #end: number;
+  readonly #reply = Promise.withResolvers<Message>();
+  #sent = 0;
+  /** How long the try after this one waits for its turn. */
+  #wait: number;
+  #sending = false;
+  /** Whether the wait of this try begins when it has been sent. */
+  #late = false;
+  /** Whether it is in the list of time limits. */
+  #limited = false;
+
+  constructor(pipe: Asker, data: Uint8Array | string, terms: Terms) {
+    this.#pipe = pipe;
+    this.#data = data;
+    this.#terms = terms;
+    this.#end = performance.now() + terms.timeout;
+    this.#wait = terms.timeout / (2 ** terms.tries - 1);
+  }
+
+  get filter(): Filter {
+    return this.#terms.filter;
+  }
+
+  start(dest: Dest | undefined): Promise<Message> {
+    const to = this.#pipe.destination(dest);
+    this.order = this.#pipe.requests.add(this);
+    this.#terms.signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (to instanceof Promise) {
+      this.#limit(Infinity);
+      to.then((known) => this.#ask(known), this.#failed);
+    } else this.#ask(to);
+    return this.#reply.promise;
+  }
+
+  get first(): boolean {
+    return this.#sent === 1;
+  }
+
+  post(): void {
+    if (this.to === undefined) return;
+    this.#pipe.requests.listen(this, this.to);
+    this.#sent++;
+    this.#sending = true;
+    this.#limit(this.#wait);
+    this.#pipe.send(this.#data, this.to).then(this.#posted, this.#failed);
+  }
+
+  answer(message: Message): void {
+    this.#settle();
+    this.#reply.resolve(message);
+  }
+
+  fail(error: unknown): void {
+    if (!this.open) return;
+    this.#settle();
+    this.#reply.reject(error);
+  }
+
+  /** A time limit is over: of this try, or of all. */
+  expire(): void {
+    this.#limited = false;
+    const { timeout, tries } = this.#terms;
+    if (performance.now() >= this.#end - 0.5) {
+      this.fail(new PipeTimeoutError(`No reply within ${timeout} ms (sent ${this.#sent} times)`));
+    } else if (this.#sending) {
+      this.#late = true;
+      this.#limit(Infinity);
+    } else if (this.#sent < tries && this.to !== undefined) {
+      this.#wait *= 2;
+      this.#try(this.to);
+    } else this.#limit(Infinity);
+  }
+
+  #ask(to: NetAddr): void {
+    if (!this.open) return; // it has ended while the name was looked up
+    this.to = to;
+    this.#try(to);
+  }
+
+  #try(to: NetAddr): void {
+    const { requests, lossy } = this.#pipe;
+    if (!requests.go(this, to, lossy)) this.#limit(Infinity);
+  }
+
+  readonly #posted = (): void => {
+    this.#sending = false;
+    if (!this.#late || !this.open) return;
+    this.#late = false;
+    this.#limit(this.#wait);
+  };
+
+  readonly #failed = (error: unknown): void => this.fail(error);
+
+  readonly #onAbort = (): void => this.fail(this.#terms.signal?.reason);
+
+  /** Calls `expire` after so many milliseconds, or when all of the time is over. */
+  #limit(ms: number): void {
+    const { limits } = this.#pipe.requests;
+    if (this.#limited) limits.remove(this);
+    this.#limited = true;
+    limits.add(this, Math.min(ms, Math.max(0, this.#end - performance.now())));
+  }
+
+  #settle(): void {
+    this.open = false;
+    if (this.#limited) this.#pipe.requests.limits.remove(this);
+    this.#limited = false;
+    this.#terms.signal?.removeEventListener("abort", this.#onAbort);
+    this.#pipe.requests.delete(this);
+  }
 }

@@ -18,6 +18,14 @@ export class Ring<T> {
     this.#length++;
   }
 
+  /** Adds at the front. */
+  unshift(item: T): void {
+    if (this.#length === this.#slots.length) this.#resize(Math.max(LEAST, this.#length * 2));
+    this.#head = (this.#head - 1) & (this.#slots.length - 1);
+    this.#slots[this.#head] = item;
+    this.#length++;
+  }
+
   /** The front item, left where it is; undefined when empty. */
   peek(): T | undefined {
     return this.#length === 0 ? undefined : this.#slots[this.#head];

@@ -1,4 +1,5 @@
 import { PipeClosedError, PipeOpenError, PipeStateError } from "../errors.ts";
+import { framed } from "../framing/framed_transport.ts";
 import { addrKey, formatAddr, parseDest } from "../net/address.ts";
 import type { Acceptor, Transport } from "../transport/transport.ts";
 import type { TlsContext } from "../transport/tls.ts";
@@ -8,7 +9,7 @@ import { checkFunction, checkWait } from "./checks.ts";
 import type { NetConf } from "./conf.ts";
 import type { Filter } from "./filter.ts";
 import type { Envelope } from "./flow.ts";
-import type { Handler } from "./handlers.ts";
+import type { Handler } from "./handler_list.ts";
 import { Handshakes } from "./handshakes.ts";
 import { systemError } from "./open_error.ts";
 import { ConnPipe, type ServerSide } from "./pipe.ts";
@@ -43,6 +44,7 @@ export interface ListenPipeOptions {
 export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
   readonly role = "server";
   readonly kind = "stream";
+  readonly lossy = false;
   readonly localAddr: NetAddr;
   readonly remoteAddr = undefined;
   readonly tls = undefined;
@@ -73,16 +75,15 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
     super(options.proto, options.route, options.conf);
     this.#acceptor = acceptor;
     acceptor.onShortage = (error) => this.#onShortage(error);
+    acceptor.onRefused = () => this.tally.refused();
+    acceptor.onHandshakeFailed = (error, from) => this.#handshakeFailed(error, from);
     this.#rules = new PeerRules(options.conf);
     this.#tls = options.tls;
     this.#handshakes = new Handshakes({
       run: (transport, signal) =>
         handshake(transport, { context: this.#tls, timeout: this.conf.sslHandshake, signal }),
       done: (transport) => this.#welcome(transport),
-      failed: (error, { remoteAddr = this.localAddr }) => {
-        this.tally.tlsFailed();
-        this.report(error instanceof PipeOpenError ? error : tlsError(remoteAddr, error));
-      },
+      failed: (error, { remoteAddr }) => this.#handshakeFailed(error, remoteAddr),
     });
     this.localAddr = acceptor.localAddr;
     this.clients = this.#clients;
@@ -109,9 +110,13 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
     return this.#closing === undefined;
   }
 
-  async send(data: Uint8Array | string, dest?: Dest): Promise<number> {
-    const bytes = toBytes(data);
-    return await this.#client("send", dest).send(bytes);
+  send(data: Uint8Array | string, dest?: Dest): Promise<number> {
+    try {
+      const bytes = toBytes(data);
+      return this.#client("send", dest).send(bytes);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async request(data: Uint8Array | string, options: RequestOptions = {}): Promise<Message> {
@@ -167,7 +172,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
 
   attach(handler: Handler): void {
     const before = this.handlers;
-    this.handlers = [...before, handler];
+    this.handlers = before.with(handler);
     for (const envelope of this.takeFromInbox(handler.filter)) {
       if (envelope.flow.pipe instanceof ConnPipe) envelope.flow.pipe.feed([envelope]);
     }
@@ -180,8 +185,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
   }
 
   detach(handler: Handler): void {
-    const before = this.handlers;
-    this.handlers = before.filter((h) => h !== handler);
+    this.handlers = this.handlers.without(handler);
     for (const client of this.#clients) client.detach(handler);
   }
 
@@ -280,6 +284,11 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
     this.#short = true;
   }
 
+  #handshakeFailed(error: unknown, from = this.localAddr): void {
+    this.tally.tlsFailed();
+    this.report(error instanceof PipeOpenError ? error : tlsError(from, error));
+  }
+
   #admit(transport: Transport): void {
     this.#short = false;
     const { maxClients, backlog } = this.conf;
@@ -294,7 +303,13 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
 
   #welcome(transport: Transport): void {
     const { proto, route, conf } = this;
-    const pipe = new ConnPipe(transport, { proto, role: "accepted", route, conf, server: this });
+    const pipe = new ConnPipe(framed(transport, conf), {
+      proto,
+      role: "accepted",
+      route,
+      conf,
+      server: this,
+    });
     this.#clients.add(pipe);
     // Two connections can have one peer address, if this server has several of its own.
     // And the clients of a Unix socket have none at all, which is port 0.

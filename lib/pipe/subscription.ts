@@ -1,7 +1,7 @@
 import { PipeStateError } from "../errors.ts";
-import type { Filter } from "./filter.ts";
-import { peerKeys } from "./filter.ts";
+import { type Filter, peerKeys } from "./filter.ts";
 import type { Envelope } from "./flow.ts";
+import { LazySet } from "./lazy_set.ts";
 import type { Mailbox } from "./mailbox.ts";
 import type { Message, NetAddr, Subscription, WaitOptions } from "./types.ts";
 
@@ -93,10 +93,10 @@ function taken(): PipeStateError {
   return new PipeStateError("Cannot receive: the handler of this subscription takes its messages");
 }
 
-/** The queueing subscriptions of a pipe. Those for one peer are found by its address, not by a scan. */
-export class SubscriptionIndex {
-  readonly #anybody = new Set<QueueSubscription>();
-  readonly #byPeer = new Map<string, Set<QueueSubscription>>();
+/** Subscriptions by filter: those for one peer are found by its address, not by a scan. */
+export class SubscriptionIndex<S extends { readonly filter: Filter }> {
+  readonly #anybody = new LazySet<S>();
+  #byPeer: Map<string, Set<S>> | undefined;
   #size = 0;
 
   /** Number of subscriptions. */
@@ -105,22 +105,29 @@ export class SubscriptionIndex {
   }
 
   /** All subscriptions. */
-  *[Symbol.iterator](): Generator<QueueSubscription, void, void> {
+  *[Symbol.iterator](): Generator<S, void, void> {
     yield* this.#anybody;
-    for (const group of this.#byPeer.values()) yield* group;
+    for (const group of this.#byPeer?.values() ?? []) yield* group;
   }
 
-  /** The oldest with this filter. */
-  find(filter: Filter): QueueSubscription | undefined {
-    const group = filter.peer === undefined ? this.#anybody : this.#byPeer.get(filter.peer) ?? [];
-    for (const sub of group) if (sub.filter.key === filter.key) return sub;
-    return undefined;
+  /** Those with this filter, the oldest first. */
+  *equal({ key, peer }: Filter): Generator<S, void, void> {
+    const group = peer === undefined ? this.#anybody : this.#byPeer?.get(peer) ?? [];
+    for (const sub of group) if (sub.filter.key === key) yield sub;
   }
 
-  add(sub: QueueSubscription): void {
+  /** Calls back with those that do not mind the sender, and those for this one. */
+  hear(from: NetAddr, callback: (sub: S) => void): void {
+    for (const sub of this.#anybody) callback(sub);
+    if (this.#byPeer === undefined) return;
+    for (const key of peerKeys(from)) this.#byPeer.get(key)?.forEach(callback);
+  }
+
+  add(sub: S): void {
     const { peer } = sub.filter;
     if (peer === undefined) this.#anybody.add(sub);
     else {
+      this.#byPeer ??= new Map();
       const group = this.#byPeer.get(peer);
       if (group === undefined) this.#byPeer.set(peer, new Set([sub]));
       else group.add(sub);
@@ -128,23 +135,25 @@ export class SubscriptionIndex {
     this.#size++;
   }
 
-  delete(sub: QueueSubscription): void {
+  delete(sub: S): void {
     const { peer } = sub.filter;
-    const group = peer === undefined ? this.#anybody : this.#byPeer.get(peer);
+    const group = peer === undefined ? this.#anybody : this.#byPeer?.get(peer);
     if (!group?.delete(sub)) return;
     this.#size--;
-    if (peer !== undefined && group.size === 0) this.#byPeer.delete(peer);
+    if (peer !== undefined && group.size === 0) this.#byPeer?.delete(peer);
   }
+}
 
-  /** Gives a message to every subscription that it matches. */
-  offer(envelope: Envelope, report: (error: unknown) => void): void {
-    give(this.#anybody, envelope, report);
-    if (this.#byPeer.size === 0) return;
-    for (const key of peerKeys(envelope.from)) {
-      const group = this.#byPeer.get(key);
-      if (group !== undefined) give(group, envelope, report);
-    }
-  }
+/** Gives a message to every subscription that it matches. */
+export function offer(
+  subs: SubscriptionIndex<QueueSubscription>,
+  envelope: Envelope,
+  report: (error: unknown) => void,
+): void {
+  const { data, from } = envelope;
+  subs.hear(from, ({ filter, mailbox }) => {
+    if (matches(filter, data, from, report)) mailbox.push(envelope);
+  });
 }
 
 /** Tests a filter; one that throws is reported and does not match. */
@@ -160,15 +169,5 @@ export function matches(
   } catch (error) {
     report(error);
     return false;
-  }
-}
-
-function give(
-  subs: Iterable<QueueSubscription>,
-  envelope: Envelope,
-  report: (error: unknown) => void,
-): void {
-  for (const sub of subs) {
-    if (matches(sub.filter, envelope.data, envelope.from, report)) sub.mailbox.push(envelope);
   }
 }

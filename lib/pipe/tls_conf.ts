@@ -5,7 +5,7 @@ import { show } from "../net/show.ts";
 export interface TlsConf {
   /**
    * Certificates to trust, instead of those that Deno trusts (`DENO_TLS_CA_STORE`, `--cert`). A server
-   * needs them for `clientAuth`.
+   * needs them for `clientAuth`. With QUIC they are trusted beside those, which Deno always trusts there.
    */
   readonly caCerts?: readonly string[] | undefined;
   /**
@@ -14,7 +14,10 @@ export interface TlsConf {
    * @default {the host in `dest`}
    */
   readonly serverName?: string | undefined;
-  /** Application protocols to agree on, best first (ALPN, RFC 7301): `["h2", "http/1.1"]`. */
+  /**
+   * Application protocols to agree on, best first (ALPN, RFC 7301): `["h2", "http/1.1"]`. QUIC has to
+   * have one, by default "p2pd".
+   */
   readonly alpnProtocols?: readonly string[] | undefined;
   /** The certificate to show, with its chain. A server must have one; a client may be asked for one. */
   readonly cert?: string | undefined;
@@ -22,7 +25,7 @@ export interface TlsConf {
   readonly key?: string | undefined;
   /**
    * Whether a server asks its clients for a certificate. "require" refuses those without a valid one;
-   * "request" lets those without one in, which `pipe.tls.authorized` tells.
+   * "request" lets those without one in, which `pipe.tls.authorized` tells. Not with QUIC.
    *
    * @default {undefined} It does not ask.
    */

@@ -34,6 +34,6 @@ export interface TlsInfo {
   readonly serverName: string | undefined;
   /** Whether the peer showed a certificate that was verified. */
   readonly authorized: boolean;
-  /** The peer's certificate, if it showed one; undefined on an adopted `Deno.TlsConn`. */
+  /** The peer's certificate, if it showed one; undefined on QUIC and an adopted `Deno.TlsConn`. */
   readonly peerCertificate: PeerCertificate | undefined;
 }

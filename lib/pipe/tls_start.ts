@@ -1,4 +1,5 @@
 import { PipeStateError } from "../errors.ts";
+import { framed, FramedTransport } from "../framing/framed_transport.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { NetConf } from "./conf.ts";
 import type { Flow } from "./flow.ts";
@@ -14,6 +15,8 @@ export interface TlsStarter {
   readonly conf: Readonly<NetConf>;
   readonly tls: TlsInfo | undefined;
   readonly flow: Flow;
+  /** What `readExactly` and `readUntil` have gathered so far. */
+  readonly bytesInHand: number;
   /** Whether either side of the stream has ended. */
   readonly halfEnded: boolean;
   /** Why it cannot do something, if it is not open. */
@@ -40,7 +43,9 @@ export class TlsStart {
     const side = pipe.role === "accepted" ? "server" : "client";
     const conf = checkStartTls(tls, { side, name });
     checkState(pipe, plain);
-    this.secured = this.#begin(plain, conf, { side, name, timeout: pipe.conf.sslHandshake });
+    const under = plain instanceof FramedTransport ? plain.under : plain;
+    this.secured = this.#begin(under, conf, { side, name, timeout: pipe.conf.sslHandshake })
+      .then((secured) => framed(secured, pipe.conf));
   }
 
   /** Gives up. */
@@ -75,6 +80,11 @@ function checkState(pipe: TlsStarter, plain: Transport): void {
   // From here on nothing more is received in the clear.
   plain.interrupt();
   const { unread } = pipe.flow;
-  if (unread === 0) return;
-  throw cannot(`what the peer has sent in the clear is still unread (messages: ${unread})`);
+  if (unread > 0) {
+    throw cannot(`what the peer has sent in the clear is still unread (messages: ${unread})`);
+  }
+  const inHand = pipe.bytesInHand + (plain instanceof FramedTransport ? plain.unread : 0);
+  if (inHand > 0) {
+    throw cannot(`what the peer has sent in the clear is still incomplete (bytes: ${inHand})`);
+  }
 }

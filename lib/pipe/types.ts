@@ -55,7 +55,8 @@ export type Message = [data: Uint8Array, from: NetAddr];
 /**
  * Called for each message. On a stream the next message waits until a returned promise settled.
  *
- * @param msg The message: one datagram, or what one read of the stream gave.
+ * @param msg The message: one datagram, one message of `conf.framing`, or what one read of the stream
+ * gave.
  * @param from Who sent it.
  * @param pipe The pipe to answer on: on a TCP server the accepted one.
  */
@@ -155,13 +156,13 @@ export interface PipeStats {
   readonly bytesIn: number;
   /** Bytes that the system took for sending. */
   readonly bytesOut: number;
-  /** Messages received: datagrams, or reads of a stream. */
+  /** Messages received: datagrams, messages of `conf.framing`, or reads of a stream. */
   readonly messagesIn: number;
   /** Sends completed. */
   readonly messagesOut: number;
   /** Datagrams dropped because nobody read them in time. */
   readonly dropped: number;
-  /** Messages dropped because their sender had sent them before; see `conf.enableMsgIds`. */
+  /** Messages dropped because their sender had sent them before: on RUDP, and by `conf.enableMsgIds`. */
   readonly duplicates: number;
   /** Datagrams ignored because somebody other than the peer sent them, or from port 0. */
   readonly strangers: number;
@@ -209,8 +210,8 @@ export interface Subscription extends AsyncIterable<Message>, Disposable {
  * One way of moving bytes between two machines: TCP or UDP, client or server, all alike.
  *
  * Handlers are called as messages arrive; `recv`, loops and subscriptions queue and await them; links
- * send them on. What arrives before the first of these is kept for it. A stream that nobody reads stops
- * being read, so its peer slows down; a datagram pipe drops the oldest and counts it.
+ * send them on. What arrives before the first of these is kept for it. A stream or RUDP pipe that nobody
+ * reads stops being read, so its peer slows down; a UDP pipe drops the oldest and counts it.
  *
  * A pipe that only handlers and links consume closes itself when the peer has ended and everything was
  * handled and sent: when the promises that handlers returned have settled. So does a connection of a
@@ -246,10 +247,14 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
    *
    * @param data Bytes, or text to send as UTF-8.
    * @param dest Whom to send to. Needed on servers; elsewhere the peer by default.
-   * @returns The number of bytes, once the operating system took them all.
+   * @returns The number of bytes, once the operating system took them all; on RUDP once the peer has
+   * acknowledged them.
    * @throws {TypeError} When `data` or `dest` is of a wrong kind.
-   * @throws {RangeError} When a datagram would be bigger than 65,507 bytes, or a port is out of range.
+   * @throws {RangeError} When a datagram would be bigger than 65,507 bytes (RUDP: 65,498), or a port is
+   * out of range.
    * @throws {PipeStateError} When there is nobody to send to.
+   * @throws {PipeTimeoutError} When the peer of an RUDP pipe has not acknowledged it within
+   * `conf.ackTimeout`; it may have arrived all the same.
    * @throws {PipeClosedError} When the pipe is closed or the peer has gone.
    */
   send(data: Uint8Array | string, dest?: Dest): Promise<number>;
@@ -277,10 +282,79 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
    */
   recvFrom(sub?: Sub, options?: WaitOptions): Promise<Message | null>;
   /**
+   * Waits for so many bytes of a stream without `conf.framing`, however the network has cut them. What
+   * follows them is for the next reader, of whichever kind; so is what came when this fails: no byte is
+   * lost. It reads what `recv` reads, in turn with it, and holds the bytes whatever `conf.readerLimit` is.
+   *
+   * @param size How many bytes.
+   * @param options Longest wait for all of them and signal. The wait is `conf.recvTimeout` by default.
+   * @returns The bytes, or null when the input ended before the first of them.
+   * @throws {TypeError} When an argument is of a wrong kind.
+   * @throws {RangeError} When `size` is no number of bytes.
+   * @throws {PipeTimeoutError} When not all came in time.
+   * @throws {PipeStateError} On a pipe that has messages (datagrams, `conf.framing`), on a server, and
+   * where handlers, subscriptions or links take what arrives.
+   * @throws {PipeClosedError} When the input ended in the middle ("after 3 of 10 bytes"), or the pipe
+   * failed.
+   *
+   * @example A length and as many bytes
+   * ```ts
+   * import { pipeOpen, TCP } from "@p2pd/pipes";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using server = await pipeOpen(TCP, { route: "127.0.0.1:0" });
+   * await using client = await pipeOpen(TCP, { dest: server.localAddr });
+   * await client.send(new Uint8Array([3, 7, 8, 9, 0]));
+   * await using pipe = await server.accept();
+   * const [length = 0] = await pipe?.readExactly(1) ?? [];
+   * assertEquals(await pipe?.readExactly(length), new Uint8Array([7, 8, 9]));
+   * assertEquals(await pipe?.recv(), new Uint8Array([0]));
+   * ```
+   */
+  readExactly(size: number, options?: WaitOptions): Promise<Uint8Array | null>;
+  /**
+   * Waits for the bytes of a stream without `conf.framing` up to and including a delimiter. What follows
+   * is for the next reader; so is what came when this fails, as in {@linkcode Pipe.readExactly}.
+   *
+   * @param delimiter What to read to: bytes, or text as UTF-8.
+   * @param max Most bytes to read, the delimiter included.
+   * @param options Longest wait for all of it and signal. The wait is `conf.recvTimeout` by default.
+   * @returns The bytes with the delimiter at their end, or null when the input ended before the first.
+   * @throws {TypeError} When an argument is of a wrong kind.
+   * @throws {RangeError} When the delimiter is empty, or `max` is less than its length.
+   * @throws {PipeError} When the delimiter is not within the first `max` bytes.
+   * @throws {PipeTimeoutError} When it did not come in time.
+   * @throws {PipeStateError} As in {@linkcode Pipe.readExactly}.
+   * @throws {PipeClosedError} When the input ended in the middle, or the pipe failed.
+   *
+   * @example The head of a request
+   * ```ts
+   * import { pipeOpen, TCP } from "@p2pd/pipes";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using server = await pipeOpen(TCP, { route: "127.0.0.1:0" });
+   * await using client = await pipeOpen(TCP, { dest: server.localAddr });
+   * await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nbody");
+   * await using pipe = await server.accept();
+   * const head = await pipe?.readUntil("\r\n\r\n", 8192);
+   * assertEquals(head?.length, 27);
+   * assertEquals(await pipe?.recv(), new TextEncoder().encode("body"));
+   * ```
+   */
+  readUntil(
+    delimiter: Uint8Array | string,
+    max: number,
+    options?: WaitOptions,
+  ): Promise<Uint8Array | null>;
+  /**
    * Sends, and waits for the reply. On datagram pipes silence is answered by sending again, each wait
    * twice as long as the one before, so that all tries together fit into `timeout`. A message is the
    * reply to one request: of those it matches, the one that waits longest. It is not queued for `recv`;
    * handlers and subscriptions see it as well.
+   *
+   * There may be any number at once. At most 64 of those to one peer are on their way over UDP, so that
+   * they are not lost in its receive buffer (1,024 elsewhere); the next go as it answers, or when it has
+   * not for a while. Where there are many, a `match` by text or bytes is found the fastest.
    *
    * @param data What to ask.
    * @param options Which message is the reply, whom to ask, how long, how often.

@@ -1,6 +1,11 @@
+import { forget, LONG, type LongWaiter, lookSoon } from "./long_waits.ts";
+
 /** One place in a {@linkcode WaitList}; `W` is the implementing type itself. */
 export interface Wait<W> {
-  /** When it expires, by `performance.now()`; Infinity until the list sets it. */
+  /**
+   * When it expires, by `performance.now()`, as the list sets it; as long as that is not known the
+   * time it may take, negated.
+   */
   deadline: number;
   /** The neighbours; the list's own. */
   prev: W | null;
@@ -10,21 +15,23 @@ export interface Wait<W> {
 }
 
 /**
- * Those who wait, first come first served, with any number of deadlines on one timer.
- *
- * A timer for each wait costs more than the wait itself on a busy pipe. This one is left running when
- * a wait ends early, and set again only when it fires (`keep`), so a reader that is served in time
- * never touches it.
+ * Those who wait, first come first served, with any number of deadlines on one timer: short waits on
+ * one of the list's own, longer ones together with those of all lists.
  */
-export class WaitList<W extends Wait<W>> {
+export class WaitList<W extends Wait<W>> implements LongWaiter {
   #first: W | null = null;
   #last: W | null = null;
   #size = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #due = Infinity;
+  /** Whether waits have come that have no deadline yet. */
+  #unread = false;
   readonly #keep: boolean;
 
-  /** @param keep Whether the timer outlives the last wait, until it fires or `stop` is called. */
+  /**
+   * @param keep For many waits, one after the other: a timer outlives the last one, until it fires or
+   * `stop` is called, and one of a second and more may be a tenth of a second longer.
+   */
   constructor(keep: boolean) {
     this.#keep = keep;
   }
@@ -41,9 +48,40 @@ export class WaitList<W extends Wait<W>> {
     else this.#last.next = wait;
     this.#last = wait;
     this.#size++;
-    if (ms === Infinity) return;
+    if (ms === Infinity) {
+      wait.deadline = Infinity;
+    } else if (this.#keep && ms >= LONG) {
+      wait.deadline = -ms;
+      if (this.#unread) return;
+      this.#unread = true;
+      lookSoon(this);
+    } else {
+      const now = performance.now();
+      wait.deadline = now + ms;
+      if (wait.deadline < this.#due) this.#arm(wait.deadline, now);
+    }
+  }
+
+  look(now: number): number {
+    if (this.#unread) {
+      this.#unread = false;
+      for (let wait = this.#first; wait !== null; wait = wait.next) {
+        if (wait.deadline < 0) wait.deadline = now - wait.deadline;
+      }
+    }
+    return this.#expire(now);
+  }
+
+  /** Adds one that was taken out before anybody else's turn, as the first, its deadline unchanged. */
+  addFirst(wait: W): void {
+    wait.next = this.#first;
+    if (this.#first === null) this.#last = wait;
+    else this.#first.prev = wait;
+    this.#first = wait;
+    this.#size++;
+    if (wait.deadline === Infinity) return;
     const now = performance.now();
-    wait.deadline = now + ms;
+    if (wait.deadline < 0) wait.deadline = now - wait.deadline;
     if (wait.deadline < this.#due) this.#arm(wait.deadline, now);
   }
 
@@ -68,6 +106,10 @@ export class WaitList<W extends Wait<W>> {
 
   /** Clears the timer. */
   stop(): void {
+    if (this.#keep) {
+      this.#unread = false;
+      forget(this);
+    }
     if (this.#timer === undefined) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -86,15 +128,23 @@ export class WaitList<W extends Wait<W>> {
     this.#timer = undefined;
     this.#due = Infinity;
     const now = performance.now();
+    const earliest = this.#expire(now);
+    if (earliest < this.#due) this.#arm(earliest, now);
+  }
+
+  /** Ends the waits that are over, and tells when the next one is. */
+  #expire(now: number): number {
     let earliest = Infinity;
     const over: W[] = [];
     for (let wait = this.#first; wait !== null; wait = wait.next) {
+      if (wait.deadline < 0) continue;
       // Half a millisecond of grace: timers may fire a little before performance.now() says so.
       if (wait.deadline <= now + 0.5) over.push(wait);
       else if (wait.deadline < earliest) earliest = wait.deadline;
     }
-    if (earliest !== Infinity) this.#arm(earliest, now);
+    over.sort((a, b) => a.deadline - b.deadline);
     for (const wait of over) this.remove(wait);
     for (const wait of over) wait.expire();
+    return earliest;
   }
 }

@@ -8,37 +8,48 @@ export interface Reader<T> extends Wait<Reader<T>> {
   end(error: unknown): void;
 }
 
-/** Lets a loop that is left take back its place in the line. */
-export interface Place {
-  /** Ends the wait in progress, if there is one, as at the end of the queue. */
-  cancel?: () => void;
-}
-
-/** One waiting `pull`. A class, because closures for each wait would cost more than the rest of it. */
-export class Waiting<T, R> implements Reader<T> {
+/**
+ * One waiting `pull`, and the next one after it: objects and closures for each wait would cost more
+ * than the rest of it.
+ */
+export class Waiting<T> implements Reader<T> {
   deadline = Infinity;
   prev: Reader<T> | null = null;
   next: Reader<T> | null = null;
   #unlisten: (() => void) | undefined;
-  #waiting = true;
-  readonly #pick: (item: T) => R;
-  readonly #end: R;
-  readonly #timeout: number;
-  readonly #resolve: (result: R) => void;
-  readonly #reject: (error: unknown) => void;
-
-  constructor(
-    pick: (item: T) => R,
-    end: R,
-    timeout: number,
-    resolve: (result: R) => void,
+  #waiting = false;
+  #pick: (item: T) => unknown = same;
+  #end: unknown;
+  #timeout = Infinity;
+  #resolve: (result: unknown) => void = same;
+  #reject: (error: unknown) => void = same;
+  readonly #executor = (
+    resolve: (result: unknown) => void,
     reject: (error: unknown) => void,
-  ) {
+  ): void => {
+    this.#resolve = resolve;
+    this.#reject = reject;
+  };
+
+  /** Whether it has no result yet. */
+  get waiting(): boolean {
+    return this.#waiting;
+  }
+
+  /**
+   * Begins a wait, the one before being over.
+   *
+   * @param pick Makes the result of the item.
+   * @param end The result at the end.
+   * @param timeout Milliseconds, for the error.
+   */
+  begin<R>(pick: (item: T) => R, end: R, timeout: number): Promise<R> {
+    this.#waiting = true;
     this.#pick = pick;
     this.#end = end;
     this.#timeout = timeout;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    // What it resolves with is what `pick` makes, or `end`.
+    return new Promise<unknown>(this.#executor) as Promise<R>;
   }
 
   abortBy(signal: AbortSignal, list: WaitList<Reader<T>>): void {
@@ -77,7 +88,12 @@ export class Waiting<T, R> implements Reader<T> {
   #settled(): void {
     this.#waiting = false;
     this.#unlisten?.();
+    this.#unlisten = undefined;
   }
+}
+
+function same<T>(value: T): T {
+  return value;
 }
 
 /** The error of a wait that was too long. */

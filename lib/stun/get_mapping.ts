@@ -7,10 +7,10 @@ import type { NetAddr } from "../pipe/types.ts";
 import type { PipeOptions } from "../pipe/pipe_options.ts";
 import { type AskContext, type AskOne, askServer, familyOf } from "./ask.ts";
 import { StunClient } from "./client.ts";
-import type { StunCredentials } from "./long_term.ts";
+import { LongTerm, type StunCredentials } from "./long_term.ts";
 import type { Mapping } from "./mapping.ts";
 import { type SrvLookup, systemSrv } from "./srv.ts";
-import type { StunTiming } from "./timing.ts";
+import { checkTiming, type StunTiming } from "./timing.ts";
 import { type NamedServer, parseServer, protoOf, type StunServerName } from "./uri.ts";
 
 /** What all questions about mappings have in common. */
@@ -57,10 +57,12 @@ export function checkOptions(options: StunOptions, ...more: readonly string[]): 
     if (keys.includes(key)) continue;
     throw new TypeError(`options: there is no ${show(key)}, only ${keys.join(", ")}`);
   }
-  const { proto, lookupSrv, signal } = options;
+  const { proto, credentials, timing, lookupSrv, signal } = options;
   if (proto !== undefined && proto !== "udp" && proto !== "tcp") {
     throw new TypeError(`proto: "udp" or "tcp" is needed, got ${show(proto)}`);
   }
+  if (credentials !== undefined) new LongTerm(credentials); // throws where they are none
+  if (timing !== undefined) checkTiming(timing);
   if (lookupSrv !== undefined) checkFunction(lookupSrv, "lookupSrv");
   checkSignal(signal);
 }

@@ -133,7 +133,8 @@ function count(answers: readonly Mapping[]) {
   return { hostname, mapped, unanimous: texts.size === 1 };
 }
 
-function noAnswer(failures: readonly StunFailure[]): Error {
+/** The error where nobody answered: the only one, or one that has them all. */
+export function noAnswer(failures: readonly StunFailure[]): Error {
   const [first, ...more] = failures;
   if (first !== undefined && more.length === 0) return first.error;
   const names = failures.slice(0, 4).map(({ server }) => nameOf(server)).join(", ");
@@ -172,7 +173,7 @@ class SharedSocket implements AsyncDisposable {
 }
 
 /** A route of the family, for a socket without a peer. */
-function oneRoute(route: StunOptions["route"], family: Family): Dest {
+export function oneRoute(route: StunOptions["route"], family: Family): Dest {
   if (route === undefined) return Route.any(family);
   const routes = route instanceof Interface
     ? route.supported().includes(family) ? [route.route(family)] : []

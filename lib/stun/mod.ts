@@ -1,7 +1,7 @@
 /**
  * STUN (RFC 8489): under which address others see us. A codec without sockets, requests that are sent
- * again and answers that are checked, and a client over any pipe: UDP, TCP or TLS. No server is asked
- * but those that you name.
+ * again and answers that are checked, and a client over any pipe: UDP, TCP or TLS; and what kind of NAT
+ * is in the way (RFC 5780). No server is asked but those that you name.
  *
  * @example
  * ```ts
@@ -19,6 +19,21 @@
 export type { AttributeType, StunAddress } from "./attribute.ts";
 export type { PasswordAlgorithm, StunChange, StunErrorCode } from "./attribute_parts.ts";
 export { ATTRIBUTES, type StunAttributes } from "./attributes.ts";
+export { classicName } from "./behaviour/classic_name.ts";
+export { type BehaviourOptions, getBehaviour } from "./behaviour/get_behaviour.ts";
+export type { LifetimeOptions } from "./behaviour/lifetime.ts";
+export type { BehaviourProgress } from "./behaviour/progress.ts";
+export type {
+  BehaviourAspect,
+  BindingLifetime,
+  ClassicNatName,
+  MappingObservation,
+  NatBehaviour,
+  NatDependence,
+  NatFiltering,
+  NatMapping,
+  PortStep,
+} from "./behaviour/types.ts";
 export { StunClient, type StunClientOptions, type StunRequestOptions } from "./client.ts";
 export { type StunAlternate, StunError, type StunErrorOptions, type StunFault } from "./error.ts";
 export { getMapping, type GetMappingOptions, type StunOptions } from "./get_mapping.ts";

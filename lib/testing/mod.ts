@@ -1,5 +1,6 @@
 /**
- * Helpers to test programs that use `@p2pd/pipes` without a network: for now a STUN server.
+ * Helpers to test programs that use `@p2pd/pipes`: a network in memory, faults on demand, and a STUN
+ * server.
  *
  * @example
  * ```ts
@@ -14,6 +15,20 @@
  *
  * @module
  */
+export type { DatagramSubject, StreamSubject } from "./compliance/subject.ts";
+export { type ComplianceCase, transportCompliance } from "./compliance/transport_compliance.ts";
+export type {
+  Cut,
+  FaultCounts,
+  FaultOptions,
+  Faults,
+  PathCounts,
+  PathFaults,
+  Slicing,
+} from "./faults/faults.ts";
+export { type FaultSwitch, type FaultyNetwork, faultyNetwork } from "./faults/faulty_network.ts";
+export { type FaultProxy, faultProxy, type FaultProxyOptions } from "./fault_proxy.ts";
+export { type MemoryNetwork, memoryNetwork, type MemoryNetworkOptions } from "./memory_network.ts";
 export type { StunServerCredentials } from "./stun_guard.ts";
 export {
   serveStun,
@@ -21,4 +36,13 @@ export {
   type StunServerMode,
   type StunServerOptions,
 } from "./stun_server.ts";
+export { type Fault, TransportError } from "../transport/error.ts";
+export type {
+  Acceptor,
+  Driver,
+  DriverOptions,
+  Reliability,
+  Sink,
+  Transport,
+} from "../transport/transport.ts";
 export type { StunAddress, StunErrorCode } from "../stun/mod.ts";

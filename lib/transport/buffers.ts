@@ -8,17 +8,28 @@
 /** From this size on a message gets memory of its own. */
 export const LARGE = 16 * 1024;
 
-/** Slabs start small, for connections that say little, and double with the traffic. */
-const FIRST = 1024, LAST = 64 * 1024;
+/**
+ * Slabs start small, for connections that say little, and grow as long as one does not last for a
+ * while. Longer ones than the last cost more than they save: those of many connections do not fit into
+ * the processor's cache.
+ */
+const FIRST = 512, LAST = 16 * 1024;
+
+/** How long a slab should last, and when a smaller one would do. Milliseconds. */
+const SHORT = 1000, LONG = 10_000;
+
+const NONE = new Uint8Array(0);
 
 /**
  * The memory for the small messages of one connection or socket. Each has its own, so that whoever
  * transfers or looks around in the `buffer` of a message meets other messages of that peer at most.
  */
 export class Slab {
-  #bytes = new Uint8Array(0);
+  #bytes = NONE;
   #used = 0;
   #next = FIRST;
+  /** When it was made. */
+  #since = 0;
 
   /**
    * A copy that belongs to whoever receives it: no later read changes it.
@@ -30,16 +41,21 @@ export class Slab {
     const size = view.length;
     if (size >= LARGE) return new Uint8Array(view);
     // A slab that somebody transferred has length 0.
-    if (this.#used + size > this.#bytes.length) {
-      while (this.#next < size) this.#next *= 2;
-      this.#bytes = new Uint8Array(this.#next);
-      this.#next = Math.min(this.#next * 2, LAST);
-      this.#used = 0;
-    }
+    if (this.#used + size > this.#bytes.length) this.#replace(size);
     this.#bytes.set(view, this.#used);
     const copy = this.#bytes.subarray(this.#used, this.#used + size);
     // Aligned, so that a message can be viewed as 64-bit numbers.
     this.#used = (this.#used + size + 7) & ~7;
     return copy;
+  }
+
+  #replace(least: number): void {
+    const now = performance.now(), lasted = now - this.#since;
+    this.#since = now;
+    if (lasted < SHORT) this.#next = Math.min(this.#next * 2, LAST);
+    else if (lasted > LONG) this.#next = FIRST;
+    while (this.#next < least) this.#next *= 2;
+    this.#bytes = new Uint8Array(this.#next);
+    this.#used = 0;
   }
 }

@@ -1,18 +1,12 @@
 import type { NetAddr } from "../pipe/types.ts";
 import type { TlsInfo } from "../pipe/tls_info.ts";
 import { denoAddr } from "./addr.ts";
-import { LARGE, Slab } from "./buffers.ts";
 import { closedHere, translate, type TransportError } from "./error.ts";
 import { inputQuiet } from "./linger.ts";
 import { PushReader } from "./push_reader.ts";
+import { ReadBuffer } from "./read_buffer.ts";
 import type { Sink, Transport } from "./transport.ts";
 import { WriteQueue } from "./write_queue.ts";
-
-/** Read buffers start small, so that idle connections are cheap, and grow when reads fill them. */
-const FIRST_BUFFER = 2 * 1024, LAST_BUFFER = 64 * 1024, GROWTH = 4;
-
-/** What a relay reads into: one that forwards whole buffers gains by longer ones, others lose. */
-const RELAY_BUFFER = 256 * 1024;
 
 /** A connection of Deno's as a transport. */
 export class ConnTransport implements Transport {
@@ -23,11 +17,7 @@ export class ConnTransport implements Transport {
   /** Only of a `Deno.TlsConn`, which somebody else has opened. */
   declare readonly handshake?: () => Promise<void>;
   #tls: TlsInfo | undefined;
-  #buffer = new Uint8Array(FIRST_BUFFER);
-  readonly #slab = new Slab();
-  #largest = LAST_BUFFER;
-  /** A read buffer of this size that came back. */
-  #spare: Uint8Array<ArrayBuffer> | undefined;
+  readonly #buffer = new ReadBuffer();
   readonly #writes: WriteQueue;
   #state: "open" | "closing" | "closed" = "open";
   #closing: Promise<void> | undefined;
@@ -78,11 +68,7 @@ export class ConnTransport implements Transport {
   }
 
   recycle(data: Uint8Array): void {
-    const { buffer, length } = data;
-    this.#largest = RELAY_BUFFER;
-    // A read buffer, and not a slab: nothing that long is ever in one.
-    if (length < LARGE || buffer.byteLength !== this.#buffer.length) return;
-    if (buffer instanceof ArrayBuffer) this.#spare = new Uint8Array(buffer);
+    this.#buffer.recycle(data);
   }
 
   closeWrite(): Promise<void> {
@@ -100,12 +86,15 @@ export class ConnTransport implements Transport {
 
   /** The hot path: everything that a message costs is in here. */
   async #read(): Promise<void> {
-    const conn = this.raw, from = this.remoteAddr, reader = this.#reader;
+    const conn = this.raw,
+      from = this.remoteAddr,
+      reader = this.#reader,
+      buffer = this.#buffer;
     this.#reading = true;
     try {
       while (reader.reading) {
         if (this.#inputFailure !== undefined) throw this.#inputFailure;
-        const count = this.#unread === undefined ? await conn.read(this.#buffer) : this.#unread;
+        const count = this.#unread === undefined ? await conn.read(buffer.bytes) : this.#unread;
         if (this.#isClosed()) break;
         this.#unread = undefined;
         if (!reader.reading) {
@@ -117,7 +106,7 @@ export class ConnTransport implements Transport {
           break;
         }
         this.#reads++;
-        reader.push(this.#take(count), from);
+        reader.push(buffer.take(count), from);
       }
       if (this.#isClosed() || this.#inputEnded) reader.end();
     } catch (error) {
@@ -126,20 +115,6 @@ export class ConnTransport implements Transport {
       this.#reading = false;
       this.#onRead?.();
     }
-  }
-
-  /** The first bytes of the buffer, for keeps. */
-  #take(count: number): Uint8Array {
-    const buffer = this.#buffer, size = buffer.length;
-    if (count === size && size < this.#largest) {
-      this.#buffer = new Uint8Array(Math.min(size * GROWTH, this.#largest));
-      this.#spare = undefined;
-    } else if (count >= LARGE) {
-      this.#buffer = this.#spare ?? new Uint8Array(size);
-      this.#spare = undefined;
-    }
-    if (count >= LARGE) return buffer.subarray(0, count);
-    return this.#slab.keep(buffer.subarray(0, count));
   }
 
   #readFailed(error: TransportError): void {

@@ -10,8 +10,10 @@ import { Slab } from "./buffers.ts";
 import { isIcmp, noReceiver, sendAgain, unspecifiedFor } from "./datagram.ts";
 import { busyWith, closedHere, translate, TransportError } from "./error.ts";
 import { cardAddress, cardIndex, withGroups, zoneOfGroups } from "./multicast.ts";
+import { Senders } from "./senders.ts";
 import type { Driver, DriverOptions, Sink, Transport } from "./transport.ts";
 import { madeUnix, openUnix } from "./unix_datagram.ts";
+import { Turns } from "./turns.ts";
 import { unstableNet } from "./unstable.ts";
 import { WriteQueue } from "./write_queue.ts";
 
@@ -27,9 +29,8 @@ class DatagramTransport implements Transport {
   readonly #buffer = new Uint8Array(BUFFER);
   readonly #slab = new Slab();
   readonly #writes: WriteQueue;
-  /** The last sender, as the system showed it and as we do: the next datagram is often from it too. */
-  #lastHost = "";
-  #last: NetAddr;
+  readonly #senders: Senders;
+  readonly #turns = new Turns();
   #closed = false;
   #closing: Promise<void> | undefined;
   #pulling = false;
@@ -40,8 +41,12 @@ class DatagramTransport implements Transport {
     this.remoteAddr = to && netAddr("udp", to.hostname, to.port, zone);
     this.raw = conn;
     this.#zone = zone;
-    this.#last = this.localAddr;
-    this.#writes = new WriteQueue((data, to) => this.#write(data, to), "datagram");
+    this.#senders = new Senders(zone);
+    this.#writes = new WriteQueue(
+      (data, to) => this.#write(data, to),
+      "datagram",
+      (error, data, to) => sendAgain(error, () => this.#write(data, to)),
+    );
   }
 
   async pull(sink: Sink): Promise<"paused" | "end"> {
@@ -56,6 +61,7 @@ class DatagramTransport implements Transport {
   }
 
   send(data: Uint8Array, to: NetAddr | undefined = this.remoteAddr): Promise<void> {
+    this.#turns.noteSend();
     return this.#writes.send(data, to);
   }
 
@@ -70,7 +76,7 @@ class DatagramTransport implements Transport {
 
   /** The hot path: everything that a datagram costs is in here. */
   async #read(sink: Sink): Promise<"paused" | "end"> {
-    const conn = this.raw, buffer = this.#buffer;
+    const conn = this.raw, buffer = this.#buffer, turns = this.#turns;
     while (!this.#closed) {
       let data: Uint8Array, sender: Deno.Addr;
       try {
@@ -82,17 +88,19 @@ class DatagramTransport implements Transport {
         throw translate(error);
       }
       if (this.#closed) break;
+      const patience = turns.begin();
       if (!sink(this.#slab.keep(data), this.#sender(sender))) return "paused";
+      for (let left = patience; left > 0 && !turns.answered; left--) {
+        await undefined;
+        if (left === 1) turns.noteSilence();
+      }
     }
     return "end";
   }
 
   #sender(addr: Deno.Addr): NetAddr {
-    if (addr.transport === "udp") {
-      if (addr.port === this.#last.port && addr.hostname === this.#lastHost) return this.#last;
-      this.#lastHost = addr.hostname;
-    }
-    return this.#last = denoAddr(addr, this.#zone);
+    if (addr.transport === "udp") return this.#senders.find(addr.hostname, addr.port);
+    return denoAddr(addr, this.#zone);
   }
 
   #write(data: Uint8Array, to: NetAddr | undefined): Promise<unknown> {
@@ -100,8 +108,7 @@ class DatagramTransport implements Transport {
     const receiver = this.#zone === ""
       ? to
       : { ...to, hostname: withZone(to.hostname, this.#zone) };
-    const send = () => this.raw.send(data, receiver);
-    return send().catch((error) => sendAgain(error, send));
+    return this.raw.send(data, receiver);
   }
 
   async #finish(): Promise<void> {

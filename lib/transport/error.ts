@@ -6,16 +6,26 @@ export type Fault =
   | "closed" // we closed it
   | "denied" // a missing permission
   | "unjoined" // a multicast group could not be joined
+  | "unanswered" // the peer did not acknowledge it in time
+  | "handshake" // the two sides could not agree on TLS
   | "failed"; // everything else
 
 /** What transports throw: the platform's error as `cause`, and its meaning. */
 export class TransportError extends Error {
+  /** The class's name. */
   override name = "TransportError";
   /** The meaning. */
   readonly fault: Fault;
   /** With `conf.doClose: false`: the platform's object that was open when opening failed. */
   readonly sock: unknown;
 
+  /**
+   * Makes an error.
+   *
+   * @param fault The meaning.
+   * @param cause The platform's error.
+   * @param sock The platform's object, if it is left open.
+   */
   constructor(fault: Fault, cause: unknown, sock?: unknown) {
     super(cause instanceof Error ? cause.message : String(cause), { cause });
     this.fault = fault;

@@ -10,10 +10,10 @@ import type { NetAddr } from "../pipe/types.ts";
 import { AcceptQueue } from "./accept_queue.ts";
 import { netAddr } from "./addr.ts";
 import { unspecifiedFor } from "./datagram.ts";
-import { translate } from "./error.ts";
+import { translate, TransportError } from "./error.ts";
 import { MemoryDatagram } from "./memory_datagram.ts";
 import { streamPair } from "./memory_stream.ts";
-import type { Acceptor, Driver, Transport } from "./transport.ts";
+import type { Acceptor, Driver, DriverOptions, Transport } from "./transport.ts";
 
 /** Ports that nobody asks for by number (RFC 6335, section 6). */
 const FIRST_PORT = 49152, LAST_PORT = 65535;
@@ -145,8 +145,9 @@ export function memoryStreams(): Driver {
  */
 export function memoryDatagrams(): Driver {
   const book = new AddressBook<MemoryDatagram>();
-  const open = (at: NetAddr, peer: NetAddr | undefined, signal: AbortSignal) => {
+  const open = (at: NetAddr, peer: NetAddr | undefined, { conf, signal }: DriverOptions) => {
     signal.throwIfAborted();
+    if (conf.multicast !== null) throw noGroups();
     const socket = new MemoryDatagram(book.resolve(at), peer, {
       deliver: (data, to, { localAddr }) => book.find(to)?.receive(data, seenBy(to, localAddr)),
       leave: ({ localAddr }) => book.free(localAddr),
@@ -157,12 +158,17 @@ export function memoryDatagrams(): Driver {
   return {
     name: "memory datagram",
     // deno-lint-ignore require-await -- what it throws is a rejection
-    async connect(to, from, { signal }) {
-      return open(from ?? unspecifiedFor(to), netAddr("udp", to.hostname, to.port), signal);
+    async connect(to, from, options) {
+      return open(from ?? unspecifiedFor(to), netAddr("udp", to.hostname, to.port), options);
     },
     // deno-lint-ignore require-await -- what it throws is a rejection
-    async listen(at, { signal }) {
-      return open(at, undefined, signal);
+    async listen(at, options) {
+      return open(at, undefined, options);
     },
   };
+}
+
+function noGroups(): TransportError {
+  const why = "There are no multicast groups in memory";
+  return new TransportError("unjoined", new Deno.errors.NotSupported(why));
 }

@@ -27,6 +27,7 @@ import {
 } from "./multicast.ts";
 import { until } from "./node_events.ts";
 import { PushReader } from "./push_reader.ts";
+import { Senders } from "./senders.ts";
 import type { Driver, DriverOptions, Sink, Transport } from "./transport.ts";
 import { WriteQueue } from "./write_queue.ts";
 
@@ -45,19 +46,23 @@ class DgramTransport implements Transport {
   readonly #gone = Promise.withResolvers<void>();
   readonly #reader = new PushReader();
   #failure: TransportError | undefined;
-  #lastHost = "";
-  #last: NetAddr;
+  readonly #senders: Senders;
   #closed = false;
   #closing: Promise<void> | undefined;
 
   constructor(socket: Socket, at: NetAddr, remoteAddr?: NetAddr, zone = "") {
     const { port } = socket.address();
-    this.localAddr = this.#last = netAddr("udp", at.hostname, port, zone);
+    this.localAddr = netAddr("udp", at.hostname, port, zone);
     this.remoteAddr = remoteAddr;
     this.raw = socket;
     this.#zone = zone;
+    this.#senders = new Senders(zone);
     this.#ipv6 = at.hostname.includes(":");
-    this.#writes = new WriteQueue((data, to) => this.#write(data, to), "datagram");
+    this.#writes = new WriteQueue(
+      (data, to) => this.#write(data, to),
+      "datagram",
+      (error, data, to) => sendAgain(error, () => this.#write(data, to)),
+    );
     socket.on("message", this.#onMessage);
     socket.on("error", this.#onError);
     socket.on("close", this.#onClose);
@@ -95,16 +100,10 @@ class DgramTransport implements Transport {
 
   readonly #onMessage = (data: Buffer, from: RemoteInfo): void => {
     if (this.#closed) return;
-    const sender = this.#sender(from);
+    const sender = this.#senders.find(from.address, from.port);
     if (this.#reader.reading) this.#reader.push(this.#slab.keep(data), sender);
     else this.#inbox.push(this.#slab.keep(data), sender);
   };
-
-  #sender({ address, port }: RemoteInfo): NetAddr {
-    if (port === this.#last.port && address === this.#lastHost) return this.#last;
-    this.#lastHost = address;
-    return this.#last = netAddr("udp", address, port, this.#zone);
-  }
 
   readonly #onError = (error: Error): void => {
     if (this.#closed || isIcmp(error)) return;
@@ -120,11 +119,9 @@ class DgramTransport implements Transport {
   #write(data: Uint8Array, to: NetAddr | undefined): Promise<unknown> {
     if (to === undefined) return Promise.reject(noReceiver());
     const host = this.#receiver(to.hostname);
-    const send = () =>
-      new Promise<void>((resolve, reject) => {
-        this.raw.send(data, to.port, host, (error) => error ? reject(error) : resolve());
-      });
-    return send().catch((error) => sendAgain(error, send));
+    return new Promise<void>((resolve, reject) => {
+      this.raw.send(data, to.port, host, (error) => error ? reject(error) : resolve());
+    });
   }
 
   /** An IPv6 socket knows IPv4 receivers as v4-mapped ones. */

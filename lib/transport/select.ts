@@ -4,10 +4,11 @@
  * @module
  */
 import { isLinkLocal, isUnspecified, parseIp } from "../net/ip.ts";
+import { show } from "../net/show.ts";
 import type { NetConf } from "../pipe/conf.ts";
 import type { NetAddr, Proto } from "../pipe/types.ts";
 import { TransportError } from "./error.ts";
-import type { Driver } from "./transport.ts";
+import type { Acceptor, Driver, Transport } from "./transport.ts";
 import { unstableNet } from "./unstable.ts";
 
 /** What the choice depends on, besides the protocol. */
@@ -29,14 +30,40 @@ export interface SelectOptions {
  */
 export async function selectDriver(proto: Proto, options: SelectOptions): Promise<Driver> {
   if (options.unix === true) return await unixDriver(proto);
-  if (proto === "udp") {
-    return unstableNet()
-      ? (await import("./deno_udp.ts")).denoUdp
-      : (await import("./node_udp.ts")).nodeUdp;
-  }
+  if (proto === "udp") return await udpDriver();
+  if (proto === "rudp") return (await import("../rudp/driver.ts")).rudpOver(await udpDriver());
+  if (proto === "quic") return await quicDriver();
   return needsNode(options)
     ? (await import("./node_tcp.ts")).nodeTcp
     : (await import("./deno_tcp.ts")).denoTcp;
+}
+
+/**
+ * Lays a protocol over a socket that somebody else has opened, if it is more than that.
+ *
+ * @throws {TypeError} If the protocol cannot be on such a socket.
+ */
+export async function layered(
+  proto: Proto,
+  socket: Transport | Acceptor,
+  conf: Readonly<NetConf>,
+): Promise<Transport | Acceptor> {
+  if (proto !== "rudp" || "accept" in socket) return socket;
+  const { path } = socket.localAddr;
+  if (path !== undefined) throw new TypeError(`sock: rudp has no Unix sockets, got ${show(path)}`);
+  return new (await import("../rudp/transport.ts")).RudpTransport(socket, conf);
+}
+
+async function udpDriver(): Promise<Driver> {
+  return unstableNet()
+    ? (await import("./deno_udp.ts")).denoUdp
+    : (await import("./node_udp.ts")).nodeUdp;
+}
+
+async function quicDriver(): Promise<Driver> {
+  if (unstableNet()) return (await import("../quic/driver.ts")).quicDriver;
+  const message = "run with --unstable-net to use QUIC";
+  throw new TransportError("denied", new Deno.errors.NotCapable(message));
 }
 
 async function unixDriver(proto: Proto): Promise<Driver> {

@@ -1,7 +1,7 @@
 /**
  * The seam. Everything a protocol does differently is behind these few members; queues, handlers,
  * subscriptions and links are written once, above. What each member owes is listed with it, and
- * `tests/compliance` holds every adapter to it.
+ * `lib/testing/compliance` holds every adapter to it.
  *
  * @module
  */
@@ -22,6 +22,17 @@ import type { TlsInfo } from "../pipe/tls_info.ts";
  */
 export type Sink = (data: Uint8Array, from: NetAddr) => boolean;
 
+/** What comes with datagrams that are acknowledged: see {@linkcode Transport.reliability}. */
+export interface Reliability {
+  /**
+   * Whether a sender's messages are wanted: asked before one is acknowledged, and counts those that are
+   * not. Set by whoever reads. @default {everybody's}
+   */
+  admits?: ((from: NetAddr) => boolean) | undefined;
+  /** Told of a message that came again and was not handed up; set by whoever counts. */
+  onDuplicate?: (() => void) | undefined;
+}
+
 /** One connection, or one datagram socket. */
 export interface Transport {
   /** Whether message boundaries exist. */
@@ -34,6 +45,14 @@ export interface Transport {
   readonly raw: unknown;
   /** What TLS was agreed on, where there is any. */
   readonly tls?: TlsInfo | undefined;
+  /**
+   * On a datagram transport whose messages are acknowledged. `send` resolves when the peer has taken the
+   * message and rejects ("unanswered") when it gave up; a reader that stops makes senders wait, and
+   * nothing that was acknowledged may be dropped.
+   */
+  readonly reliability?: Reliability | undefined;
+  /** Bytes of the biggest datagram, where that is less than UDP carries. */
+  readonly maxMessage?: number | undefined;
   /**
    * Does what has to be done before anything else: the TLS handshake of a socket that somebody else
    * opened. Rejects with a {@linkcode TransportError}; a close or abort ends it.
@@ -89,6 +108,10 @@ export interface Acceptor {
    * whoever counts.
    */
   onShortage?: ((error: unknown) => void) | undefined;
+  /** Told of a connection that was turned away before it was one; set by whoever counts. */
+  onRefused?: (() => void) | undefined;
+  /** Told of a handshake of the protocol's own that came to nothing; set by whoever counts. */
+  onHandshakeFailed?: ((error: unknown, from: NetAddr | undefined) => void) | undefined;
   /** The next connection, or null after `close`. Survives passing errors such as a full file table. */
   accept(): Promise<Transport | null>;
   /** Stops listening; the port can be bound again once it resolved. Idempotent; never rejects. */
@@ -101,6 +124,8 @@ export interface Acceptor {
 export interface DriverOptions {
   /** The pipe's options. */
   readonly conf: Readonly<NetConf>;
+  /** The peer's host as the caller named it, for a driver that verifies it. */
+  readonly name?: string | undefined;
   /** Aborts the attempt, after which nothing it opened stays open. */
   readonly signal: AbortSignal;
 }
@@ -110,11 +135,15 @@ export interface Driver {
   /** For messages and tests. */
   readonly name: string;
   /**
+   * Opens a connection, or a datagram socket with a peer.
+   *
    * @param to The peer: an IP literal and port.
    * @param from The local side; left to the system when undefined.
    */
   connect(to: NetAddr, from: NetAddr | undefined, options: DriverOptions): Promise<Transport>;
   /**
+   * Listens for connections, or opens a datagram socket.
+   *
    * @param at An IP literal and port; "::" listens on both families where the system does.
    */
   listen(at: NetAddr, options: DriverOptions): Promise<Acceptor | Transport>;

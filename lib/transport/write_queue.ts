@@ -8,6 +8,13 @@ import { closedHere, translate, type TransportError } from "./error.ts";
  */
 export type Write = (data: Uint8Array, to: NetAddr | undefined) => Promise<unknown>;
 
+/** Another try of a datagram that the system refused; rejects like {@linkcode Write}. */
+export type Retry = (
+  error: unknown,
+  data: Uint8Array,
+  to: NetAddr | undefined,
+) => Promise<unknown>;
+
 /** Queued chunks of a stream go out together up to this size. */
 const BATCH = 64 * 1024;
 
@@ -28,17 +35,20 @@ interface Entry {
 export class WriteQueue {
   readonly #write: Write;
   readonly #stream: boolean;
+  readonly #retry: Retry | undefined;
   readonly #queue = new Ring<Entry>();
   #busy = false;
-  /** What the write in progress was given, where the system may take a part of it. */
+  /** What the write in progress was given: the system may take a part of it, or none. */
   #current: Uint8Array | undefined;
+  #currentTo: NetAddr | undefined;
   #ended = false;
   #failure: TransportError | undefined;
   #drained: (() => void)[] = [];
 
-  constructor(write: Write, kind: "stream" | "datagram" = "stream") {
+  constructor(write: Write, kind: "stream" | "datagram" = "stream", retry?: Retry) {
     this.#write = write;
     this.#stream = kind === "stream";
+    this.#retry = retry;
   }
 
   /** What made every send fail, if anything did. */
@@ -60,7 +70,8 @@ export class WriteQueue {
     }
     if (this.#stream && data.length === 0) return Promise.resolve();
     this.#busy = true;
-    if (this.#stream) this.#current = data;
+    this.#current = data;
+    this.#currentTo = to;
     return this.#write(data, to).then(this.#next, this.#broke);
   }
 
@@ -85,14 +96,19 @@ export class WriteQueue {
   readonly #next = (done?: unknown): void | Promise<void> => {
     const data = this.#current;
     this.#current = undefined;
-    if (data !== undefined && typeof done === "number" && done < data.length) {
+    if (this.#stream && data !== undefined && typeof done === "number" && done < data.length) {
       return this.#writeRest(data, done).then(this.#next, this.#broke);
     }
     if (this.#queue.length > 0) void this.#writeQueued();
     else this.#rest();
   };
 
-  readonly #broke = (error: unknown): never => {
+  readonly #broke = (error: unknown): void | Promise<void> => {
+    const data = this.#current, to = this.#currentTo;
+    this.#current = undefined;
+    if (this.#retry !== undefined && data !== undefined) {
+      return this.#retry(error, data, to).then(this.#next, this.#broke);
+    }
     const failure = this.#failed(error);
     void this.#next();
     throw failure;
@@ -115,8 +131,7 @@ export class WriteQueue {
       const entries = this.#stream ? this.#batch(first) : [first];
       try {
         const data = entries.length === 1 ? first.data : join(entries);
-        const done = await this.#write(data, first.to);
-        if (this.#stream && typeof done === "number") await this.#writeRest(data, done);
+        await this.#writeAll(data, first.to);
         for (const { resolve } of entries) resolve();
       } catch (error) {
         const failure = this.#failed(error);
@@ -124,6 +139,16 @@ export class WriteQueue {
       }
     }
     this.#rest();
+  }
+
+  async #writeAll(data: Uint8Array, to: NetAddr | undefined): Promise<void> {
+    try {
+      const done = await this.#write(data, to);
+      if (this.#stream && typeof done === "number") await this.#writeRest(data, done);
+    } catch (error) {
+      if (this.#retry === undefined) throw error;
+      await this.#retry(error, data, to);
+    }
   }
 
   async #writeRest(data: Uint8Array, written: number): Promise<void> {

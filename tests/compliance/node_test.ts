@@ -4,27 +4,31 @@ import { nodeTcp } from "../../lib/transport/node_tcp.ts";
 import { nodeUdp } from "../../lib/transport/node_udp.ts";
 import { settles, turns } from "../helpers/turns.ts";
 import { bind, connected, failure, listen, options, readBytes, receive, tcp, udp } from "./pair.ts";
+import { retaking } from "../helpers/retaking.ts";
 
 const host = "127.0.0.1";
 
-Deno.test("a client is bound to the local address and port it asks for", async () => {
-  const acceptor = await listen(denoTcp, tcp(host));
-  let from = tcp(host);
-  for (let round = 0; round < 3; round++) {
-    const [own, peer] = await Promise.all([
-      acceptor.accept(),
-      nodeTcp.connect(acceptor.localAddr, from, options()),
-    ]);
-    assert(own !== null);
-    assertEquals(own.remoteAddr, peer.localAddr);
-    if (round > 0) assertEquals(peer.localAddr, from);
-    // The same port again, as soon as close has returned.
-    from = peer.localAddr;
-    await own.close();
-    await peer.close();
-  }
-  await acceptor.close();
-});
+Deno.test(
+  "a client is bound to the local address and port it asks for",
+  retaking(async () => {
+    const acceptor = await listen(denoTcp, tcp(host));
+    let from = tcp(host);
+    for (let round = 0; round < 3; round++) {
+      const [own, peer] = await Promise.all([
+        acceptor.accept(),
+        nodeTcp.connect(acceptor.localAddr, from, options()),
+      ]);
+      assert(own !== null);
+      assertEquals(own.remoteAddr, peer.localAddr);
+      if (round > 0) assertEquals(peer.localAddr, from);
+      // The same port again, as soon as close has returned.
+      from = peer.localAddr;
+      await own.close();
+      await peer.close();
+    }
+    await acceptor.close();
+  }),
+);
 
 Deno.test({
   name: "a client can be bound to any loopback address",

@@ -1,4 +1,4 @@
-import { type Pipe, pipeOpen, type PipeOptions, type Proto, TCP, UDP } from "@p2pd/pipes";
+import { type Pipe, pipeOpen, type PipeOptions, TCP, UDP } from "@p2pd/pipes";
 import { getAvailablePort } from "@std/net";
 
 /** One way of being a pipe. */

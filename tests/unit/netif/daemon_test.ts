@@ -6,6 +6,7 @@ import { Route } from "../../../lib/netif/route.ts";
 import { text, until } from "../../helpers/pipes.ts";
 import { hasIPv6 } from "../../helpers/probes.ts";
 import { card, echo } from "./daemons.ts";
+import { retaking } from "../../helpers/retaking.ts";
 
 /** What an echo of "hello" gives. */
 async function ask(pipe: Pipe, dest: NetAddr = pipe.localAddr): Promise<string | null | undefined> {
@@ -186,29 +187,32 @@ Deno.test("partial: what could be opened stays, with the errors of the rest", as
   );
 });
 
-Deno.test("the same place twice is an error, with reuseAddr as well", async () => {
-  const conf = { reuseAddr: true };
-  await using daemon = new Daemon({ conf });
-  const port = await freePort(conf);
-  const pipe = await daemon.addListener(UDP, ["127.0.0.1", port]);
-  const message = `Cannot listen on 127.0.0.1:${port} (udp): this daemon does so already`;
-  const again = [
-    () => daemon.addListener(UDP, ["127.0.0.1", port]),
-    () => daemon.addListener(UDP, Route.loopback("IPv4").bind({ port })),
-    () => daemon.listenLoopback([TCP, UDP], port),
-    () => daemon.listenAll(UDP, port, card("127.0.0.1/8")),
-  ];
-  for (const listen of again) await assertRejects(listen, PipeStateError, message);
-  const [any] = (await daemon.listenAll(UDP, 0)).pipes;
-  const everywhere = any?.localAddr.port ?? 0;
-  await assertRejects(() => daemon.listenAll(UDP, everywhere), PipeStateError, "does so already");
-  assertEquals(daemon.pipes.size, 2);
-  await daemon.addListener(TCP, ["127.0.0.1", port]); // another protocol
-  await daemon.addListener(UDP, ["127.77.0.2", port]); // another address
-  await pipe.close();
-  assertEquals(daemon.pipes.size, 3);
-  await daemon.addListener(UDP, ["127.0.0.1", port]); // free again
-});
+Deno.test(
+  "the same place twice is an error, with reuseAddr as well",
+  retaking(async () => {
+    const conf = { reuseAddr: true };
+    await using daemon = new Daemon({ conf });
+    const port = await freePort(conf);
+    const pipe = await daemon.addListener(UDP, ["127.0.0.1", port]);
+    const message = `Cannot listen on 127.0.0.1:${port} (udp): this daemon does so already`;
+    const again = [
+      () => daemon.addListener(UDP, ["127.0.0.1", port]),
+      () => daemon.addListener(UDP, Route.loopback("IPv4").bind({ port })),
+      () => daemon.listenLoopback([TCP, UDP], port),
+      () => daemon.listenAll(UDP, port, card("127.0.0.1/8")),
+    ];
+    for (const listen of again) await assertRejects(listen, PipeStateError, message);
+    const [any] = (await daemon.listenAll(UDP, 0)).pipes;
+    const everywhere = any?.localAddr.port ?? 0;
+    await assertRejects(() => daemon.listenAll(UDP, everywhere), PipeStateError, "does so already");
+    assertEquals(daemon.pipes.size, 2);
+    await daemon.addListener(TCP, ["127.0.0.1", port]); // another protocol
+    await daemon.addListener(UDP, ["127.77.0.2", port]); // another address
+    await pipe.close();
+    assertEquals(daemon.pipes.size, 3);
+    await daemon.addListener(UDP, ["127.0.0.1", port]); // free again
+  }),
+);
 
 Deno.test("wrong arguments are refused before there is any socket", async () => {
   await using daemon = new Daemon();

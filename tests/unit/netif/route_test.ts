@@ -4,6 +4,7 @@ import { IpRange } from "../../../lib/net/ip_range.ts";
 import { Interface } from "../../../lib/netif/interface.ts";
 import { Route, type RouteOptions } from "../../../lib/netif/route.ts";
 import { info, linux, mac, offline } from "./machines.ts";
+import { retaking } from "../../helpers/retaking.ts";
 
 const card = (name: string, infos = linux) => Interface.get(name, { source: () => infos });
 const route = (options: Partial<RouteOptions> = {}) =>
@@ -26,20 +27,26 @@ Deno.test("fault 27: a route can be bound again and again, and is not changed by
   assert(Object.isFrozen(nic.nicIps) && Object.isFrozen(nic.extIps) && Object.isFrozen(one.bound));
 });
 
-Deno.test("fault 27: opening a pipe does not change its route, which opens the next one too", async () => {
-  for (const proto of [UDP, TCP]) {
-    const loopback = Route.loopback("IPv4"), before = JSON.stringify(loopback);
-    await using one = await pipeOpen(proto, { route: loopback });
-    await using two = await pipeOpen(proto, { route: loopback });
-    assertEquals([one, two].map(({ localAddr }) => localAddr.hostname), ["127.0.0.1", "127.0.0.1"]);
-    assert(one.localAddr.port !== two.localAddr.port);
-    assertEquals(JSON.stringify(loopback), before);
-    const { port } = one.localAddr;
-    await one.close();
-    await using again = await pipeOpen(proto, { route: loopback.bind({ port }) });
-    assertEquals(again.localAddr.port, port);
-  }
-});
+Deno.test(
+  "fault 27: opening a pipe does not change its route, which opens the next one too",
+  retaking(async () => {
+    for (const proto of [UDP, TCP]) {
+      const loopback = Route.loopback("IPv4"), before = JSON.stringify(loopback);
+      await using one = await pipeOpen(proto, { route: loopback });
+      await using two = await pipeOpen(proto, { route: loopback });
+      assertEquals([one, two].map(({ localAddr }) => localAddr.hostname), [
+        "127.0.0.1",
+        "127.0.0.1",
+      ]);
+      assert(one.localAddr.port !== two.localAddr.port);
+      assertEquals(JSON.stringify(loopback), before);
+      const { port } = one.localAddr;
+      await one.close();
+      await using again = await pipeOpen(proto, { route: loopback.bind({ port }) });
+      assertEquals(again.localAddr.port, port);
+    }
+  }),
+);
 
 Deno.test("fault 34: a route keeps the zone of its link-local addresses", () => {
   const nic = card("eth0").route("IPv6");

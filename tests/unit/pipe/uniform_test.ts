@@ -12,6 +12,7 @@ import {
   TCP,
 } from "@p2pd/pipes";
 import { connect, forEachKind, latch, recvText, serve, text, until } from "../../helpers/pipes.ts";
+import { retaking } from "../../helpers/retaking.ts";
 
 forEachKind("the echo loop", async (kind) => {
   await using server = await serve(kind);
@@ -232,7 +233,7 @@ forEachKind("a handler that throws or rejects hurts nobody else", async (kind) =
 
 forEachKind(
   "close: idempotent, ends everything, frees the port, refuses what follows",
-  async (kind) => {
+  retaking(async (kind) => {
     const server = await serve(kind);
     const client = await connect(server);
     const loop = (async () => {
@@ -251,7 +252,7 @@ forEachKind(
     const again = await pipeOpen(kind.proto, { route: server.localAddr });
     assertEquals(again.localAddr, server.localAddr);
     await again.close();
-  },
+  }),
 );
 
 forEachKind("abort: at once, with the reason for those who wait", async (kind) => {
@@ -335,12 +336,15 @@ forEachKind("streams: readable and writable", async (kind) => {
   if (kind.proto !== TCP) await writer.close();
 });
 
-forEachKind("close after abort: when it returns the port can be bound again", async (kind) => {
-  for (let i = 0; i < 10; i++) {
-    const pipe = await serve(kind);
-    pipe.abort();
-    await pipe.close();
-    const again = await pipeOpen(kind.proto, { route: pipe.localAddr });
-    await again.close();
-  }
-});
+forEachKind(
+  "close after abort: when it returns the port can be bound again",
+  retaking(async (kind) => {
+    for (let i = 0; i < 10; i++) {
+      const pipe = await serve(kind);
+      pipe.abort();
+      await pipe.close();
+      const again = await pipeOpen(kind.proto, { route: pipe.localAddr });
+      await again.close();
+    }
+  }),
+);

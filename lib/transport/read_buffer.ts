@@ -1,0 +1,63 @@
+import { LARGE, Slab } from "./buffers.ts";
+
+/** Read buffers start small, so that idle connections are cheap, and grow when reads fill them. */
+const FIRST = 2 * 1024, LAST = 64 * 1024, GROWTH = 4;
+
+/** What a relay reads into: one that forwards whole buffers gains by longer ones, others lose. */
+const RELAY = 256 * 1024;
+
+/**
+ * What one connection reads into. Never memory that somebody else has: a message's could be transferred
+ * while a read writes to it.
+ */
+export class ReadBuffer {
+  #bytes = new Uint8Array(FIRST);
+  /** Its first bytes, as many as came last: the next message is often as long. */
+  #head: Uint8Array = this.#bytes;
+  readonly #slab = new Slab();
+  #largest = LAST;
+  /** A buffer of this size that came back. */
+  #spare: Uint8Array<ArrayBuffer> | undefined;
+
+  /** Where to read to. */
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /**
+   * What was read, for keeps.
+   *
+   * @param count The bytes that were read, at the start of the buffer; more than 0.
+   * @returns The same bytes; no later read changes them.
+   */
+  take(count: number): Uint8Array {
+    const bytes = this.#bytes, size = bytes.length;
+    if (count === size && size < this.#largest) {
+      this.#replace(new Uint8Array(Math.min(size * GROWTH, this.#largest)));
+    } else if (count >= LARGE) {
+      this.#replace(this.#spare ?? new Uint8Array(size));
+    }
+    if (count >= LARGE) return count === size ? bytes : bytes.subarray(0, count);
+    if (bytes !== this.#bytes) return this.#slab.keep(bytes);
+    if (this.#head.length !== count) this.#head = bytes.subarray(0, count);
+    return this.#slab.keep(this.#head);
+  }
+
+  /**
+   * Takes back what `take` gave.
+   *
+   * @param data The bytes, which nobody else has seen.
+   */
+  recycle(data: Uint8Array): void {
+    const { buffer, length } = data;
+    this.#largest = RELAY;
+    // A read buffer, and not a slab: nothing that long is ever in one.
+    if (length < LARGE || buffer.byteLength !== this.#bytes.length) return;
+    if (buffer instanceof ArrayBuffer) this.#spare = new Uint8Array(buffer);
+  }
+
+  #replace(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#bytes = this.#head = bytes;
+    this.#spare = undefined;
+  }
+}

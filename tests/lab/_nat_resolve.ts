@@ -1,0 +1,15 @@
+/**
+ * The host behind the NATs of nat_lab.ts: prints the routes of its cards, as others see them. Its
+ * argument is JSON: the servers, the blocks and the cards.
+ *
+ * @module
+ */
+import { Interface } from "@p2pd/pipes";
+
+const { servers, blocks, cards } = JSON.parse(Deno.args[0] ?? "");
+for (const name of cards) {
+  const nic = await Interface.get(name).resolve({ servers, ...name === cards[0] && { blocks } });
+  for (const { nicIps, extIps } of nic.routes("IPv4").routes) {
+    console.log(`${name} ${nicIps.join(" ")} > ${extIps.join(" ")}`);
+  }
+}

@@ -1,0 +1,101 @@
+import { assertEquals } from "@std/assert";
+import { NET_CONF, TCP } from "@p2pd/pipes";
+import { ConnPipe } from "../../../lib/pipe/pipe.ts";
+import { TransportError } from "../../../lib/transport/error.ts";
+import type { Sink, Transport } from "../../../lib/transport/transport.ts";
+import { turns } from "../../helpers/turns.ts";
+
+const addr = (port: number) => ({ transport: TCP, hostname: "127.0.0.1", port });
+
+/** A connection that does what a test says. */
+class Scripted implements Transport {
+  readonly kind = "stream";
+  readonly localAddr = addr(1);
+  readonly remoteAddr = addr(2);
+  readonly raw = undefined;
+  /** Whether its peer takes nothing any more. */
+  broken = false;
+  /** What `close` waits for. */
+  flushed = Promise.resolve();
+  #sink: Sink = () => true;
+  readonly #end = Promise.withResolvers<"end">();
+
+  pull(sink: Sink): Promise<"end"> {
+    this.#sink = sink;
+    return this.#end.promise;
+  }
+
+  /** Something arrives. */
+  say(): void {
+    this.#sink(new Uint8Array(10), this.remoteAddr);
+  }
+
+  /** The peer ends its side. */
+  end(): void {
+    this.#end.resolve("end");
+  }
+
+  send(): Promise<void> {
+    const gone = new TransportError("reset", new Deno.errors.BrokenPipe("gone"));
+    return this.broken ? Promise.reject(gone) : Promise.resolve();
+  }
+
+  closeWrite(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async close(): Promise<void> {
+    await this.flushed;
+    this.end();
+  }
+
+  abort(): void {
+    this.end();
+  }
+}
+
+/** The two connections of a relay, and their transports. */
+function relay() {
+  const [[a, near], [b, far]] = [0, 1].map(() => {
+    const transport = new Scripted();
+    const options = { proto: TCP, role: "client", route: undefined, conf: NET_CONF } as const;
+    const pipe = new ConnPipe(transport, options);
+    pipe.start();
+    return [pipe, transport] as const;
+  }) as [[ConnPipe, Scripted], [ConnPipe, Scripted]];
+  a.addPipe(b);
+  b.addPipe(a);
+  return { a, b, near, far };
+}
+
+Deno.test("link: a side that takes nothing any more, and then ends, takes the other one along", async () => {
+  const { a, b, near, far } = relay();
+  near.broken = true;
+  far.say();
+  await turns(2);
+  near.end();
+  assertEquals((await a.closed).by, "remote");
+  assertEquals((await b.closed).by, "local");
+});
+
+Deno.test("link: a side that ends, and then takes nothing any more, takes the other one along", async () => {
+  const { a, b, near, far } = relay();
+  near.broken = true;
+  near.end();
+  far.say();
+  assertEquals((await a.closed).by, "reset");
+  assertEquals((await b.closed).by, "local");
+});
+
+Deno.test("link: what comes while the other side closes keeps no side open", async () => {
+  const { a, b, near, far } = relay();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  near.flushed = promise;
+  const closing = a.close();
+  await turns(2);
+  far.say();
+  await turns(2);
+  resolve();
+  await closing;
+  assertEquals((await b.closed).by, "local");
+});
