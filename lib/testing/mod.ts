@@ -1,6 +1,6 @@
 /**
- * Helpers to test programs that use `@p2pd/pipes`: a network in memory, faults on demand, and a STUN
- * server.
+ * Helpers to test programs that use `@p2pd/pipes`: a network in memory, faults on demand, the promises
+ * of a transport as test cases, and a STUN server.
  *
  * @example
  * ```ts

@@ -17,6 +17,7 @@ import {
   UDP,
 } from "@p2pd/pipes";
 import { latch, recvAll, text, until } from "../../helpers/pipes.ts";
+import { connectQuic, ignore as noQuic, serveQuic } from "../quic/quic.ts";
 import { transformPairs } from "../../compliance/stream_pairs.ts";
 import { freePath, hasPaths } from "../../helpers/unix.ts";
 import { turns } from "../../helpers/turns.ts";
@@ -67,6 +68,16 @@ const STREAMS: readonly (readonly [string, boolean, (conf: object) => Promise<[P
     const { clientTls, serverTls } = await import("../../helpers/tls.ts");
     const server = { route, conf: { ...conf, useSsl: serverTls() } };
     return await both(server, { ...conf, useSsl: clientTls() });
+  }],
+  ["QUIC", noQuic, async (conf) => {
+    const server = await serveQuic({ conf });
+    const client = await connectQuic(server, { conf });
+    await client.send("a server sees no stream before something has come by it");
+    const accepted = await server.accept();
+    if (accepted === null) throw new Error("the server is closed");
+    await accepted.recv();
+    void accepted.closed.then(() => server.close());
+    return [accepted, client];
   }],
   ["web streams", false, async (conf) => {
     const [a, b] = transformPairs();
