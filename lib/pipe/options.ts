@@ -6,7 +6,7 @@ import { connectionOf } from "../quic/registry.ts";
 import { hasTls, type SockKind, sockKind } from "../transport/sock_kind.ts";
 import { checkFunction, checkSignal } from "./checks.ts";
 import { type NetConf, resolveConf } from "./conf.ts";
-import { checkQuicTls } from "../quic/tls.ts";
+import { checkQuicTls } from "../quic/tls_check.ts";
 import { checkTlsUse } from "./tls_conf.ts";
 import { type LocalSide, localSides } from "./local_side.ts";
 import { isProto, PROTO_NAMES, PROTOS, QUIC, RUDP, TCP, UDP } from "./proto.ts";
