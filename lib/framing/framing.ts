@@ -60,7 +60,7 @@ export interface Framing {
    * The frame of a message.
    *
    * @param message The message, which may be empty.
-   * @returns The bytes to send.
+   * @returns The bytes to send, in memory of their own or of the message: they may wait for their turn.
    * @throws {TypeError} When it cannot be framed: nothing is sent, and the connection lives on.
    * @throws {RangeError} When it is too long: nothing is sent, and the connection lives on.
    */

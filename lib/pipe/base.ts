@@ -61,6 +61,7 @@ export abstract class PipeBase implements Pipe, LinkEnd {
   readonly subs = new SubscriptionIndex<QueueSubscription>();
   readonly links = new LazySet<Link>();
   readonly incoming = new LazySet<Link>();
+  readonly failedLinks = new LazySet<Link>();
   readonly #handlerSubs = new SubscriptionIndex<HandlerSubscription>();
   /** Loops over the pipe: they get every message, whoever else does. */
   loops = 0;
@@ -265,7 +266,9 @@ export abstract class PipeBase implements Pipe, LinkEnd {
   }
 
   delPipe(pipe: Pipe): this {
-    for (const link of this.links) if (pipe instanceof PipeBase && link.target === pipe) link.cut();
+    if (!(pipe instanceof PipeBase)) return this;
+    for (const link of this.links) if (link.target === pipe) link.cut();
+    for (const link of this.failedLinks) if (link.target === pipe) link.forget();
     return this;
   }
 
@@ -325,6 +328,12 @@ export abstract class PipeBase implements Pipe, LinkEnd {
     this.#inputEnd = { error };
     this.#inbox?.end(error);
     for (const sub of this.subs) sub.mailbox.end(error);
+  }
+
+  /** Tells the links from here that no more will come: in good order, or by an error. */
+  protected endLinks(error?: unknown): void {
+    for (const link of this.links) link.sourceEnded(error);
+    for (const link of this.failedLinks) link.forget();
   }
 
   /** No more will be received, and what was is forgotten. */

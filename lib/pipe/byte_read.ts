@@ -83,6 +83,7 @@ export function checkByteSource({ role, kind, conf, consumed }: ByteSource): voi
  */
 export class ByteRead implements Reader<Envelope> {
   deadline = Infinity;
+  listed = false;
   prev: Reader<Envelope> | null = null;
   next: Reader<Envelope> | null = null;
   readonly #source: ByteSource;

@@ -46,7 +46,7 @@ export class DestBook {
   }
 
   #remember(dest: Dest, addr: NetAddr): NetAddr {
-    if (typeof dest === "string" || Object.isFrozen(dest)) {
+    if (typeof dest === "string" || isConstant(dest)) {
       this.#lastDest = dest;
       this.#last = addr;
     }
@@ -103,6 +103,12 @@ export class DestBook {
       `Cannot send: ${formatAddr(addr)} is a broadcast address; set conf.broadcast to allow it`,
     );
   }
+}
+
+/** Whether it will always be the same address. */
+function isConstant(dest: object): boolean {
+  const isValue = (key: string) => Object.getOwnPropertyDescriptor(dest, key)?.value !== undefined;
+  return Object.isFrozen(dest) && isValue("hostname") && isValue("port");
 }
 
 function isGroup(hostname: string): boolean {

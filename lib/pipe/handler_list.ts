@@ -35,9 +35,11 @@ export class HandlerList {
     return this.all.length;
   }
 
-  /** Whether there is one with this function and filter. */
-  has({ cb, filter }: Handler): boolean {
-    return this.all.some((h) => h.cb === cb && h.filter === filter);
+  /** Whether it is there, or, as no subscription, one with the same function. */
+  has(handler: Handler): boolean {
+    const { cb, filter } = handler;
+    const isSame = (h: Handler) => h.cb === cb && h.filter === undefined;
+    return this.all.includes(handler) || (filter === undefined && this.all.some(isSame));
   }
 
   /** The list with one more. */

@@ -15,6 +15,8 @@ export interface LinkEnd {
   /** The links from here, and to here. */
   readonly links: LazySet<Link>;
   readonly incoming: LazySet<Link>;
+  /** Those from here whose target takes nothing any more, but has not ended yet. */
+  readonly failedLinks: LazySet<Link>;
   /** Sends one message on, cut to the size of a datagram where it must be. */
   forward(data: Uint8Array): Promise<void>;
   closeWrite(): Promise<void>;
@@ -53,6 +55,7 @@ export class Link {
     for (const old of target.incoming) if (old.source === source) link = old;
     link ??= new Link(source, target);
     link.#isCut = false;
+    source.failedLinks.delete(link);
     link.#end = end;
     source.links.add(link);
     target.incoming.add(link);
@@ -91,6 +94,13 @@ export class Link {
     this.#afterFlush(() => {
       if (this.#isCut) this.#remove();
     });
+  }
+
+  /** It has failed, and its source has ended or it is removed by its owner: nothing is left to pass on. */
+  forget(): void {
+    if (this.#pair !== undefined) this.#pair.#pair = undefined;
+    this.#pair = undefined;
+    this.#remove();
   }
 
   /** The source has ended: in good order, or by an error. */
@@ -152,6 +162,8 @@ export class Link {
     this.#discard();
     // It stays known to the target, whose end is then passed on.
     this.source.links.delete(this);
+    if (!this.#isCut) this.source.failedLinks.add(this);
+    else this.#remove();
     this.source.unlinked();
     this.#settled();
   };
@@ -169,6 +181,7 @@ export class Link {
 
   #remove(): void {
     this.source.links.delete(this);
+    this.source.failedLinks.delete(this);
     if (!this.target.incoming.delete(this)) return;
     this.source.unlinked();
     this.target.unlinked();

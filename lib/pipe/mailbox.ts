@@ -33,8 +33,10 @@ export function envelopeQueue(
 
 /** One loop over a mailbox: what it has taken last, and its place in the line. */
 export class Hand {
-  /** Where it waits. */
-  readonly reader = new Waiting<Envelope>();
+  /** Where it waits: one place, and more for those who ask again before they have their answer. */
+  readonly places: Waiting<Envelope>[] = [new Waiting()];
+  /** Whether the loop is over. */
+  left = false;
   #flow: Flow | undefined;
   readonly #tracks: boolean;
 
@@ -44,10 +46,18 @@ export class Hand {
 
   /** Holds on to the message's flow, instead of the one before. */
   take({ flow }: Envelope): void {
-    if (!this.#tracks) return;
+    if (!this.#tracks || this.left) return;
     flow.hold();
     this.letGo();
     this.#flow = flow;
+  }
+
+  /** A place to wait at. */
+  place(): Waiting<Envelope> {
+    for (const place of this.places) if (!place.waiting) return place;
+    const place = new Waiting<Envelope>();
+    this.places.push(place);
+    return place;
   }
 
   /** It is done with what it took last. */
@@ -140,13 +150,14 @@ export class Mailbox {
   /** A step of a loop: waits for ever. */
   next(hand: Hand): Promise<IteratorResult<Message, undefined>> {
     hand.letGo();
-    return this.#queue.pull(hand.result, ENDED, Infinity, undefined, hand.reader);
+    return this.#queue.pull(hand.result, ENDED, Infinity, undefined, hand.place());
   }
 
   /** A loop is left: what it has in hand is done, and what it waits for is for others. */
   leave(hand: Hand): void {
     hand.letGo();
-    this.#queue.cancel(hand.reader);
+    hand.left = true;
+    for (const place of hand.places) this.#queue.cancel(place);
   }
 
   /** No more will come. What is held can still be read. */

@@ -232,8 +232,8 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
     this.#idle();
   }
 
-  detach(handler: Handler): void {
-    this.handlers = this.handlers.without(handler);
+  detach(handler: Handler, shared?: HandlerList): void {
+    this.handlers = shared ?? this.handlers.without(handler);
     if (this.handlers.size > 0) return;
     // What no handler has begun with is for the next consumer, unless another one has had it.
     const left = this.#runner.drain();
@@ -363,7 +363,7 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
     this.#pushed = readers === 0 && this.handlers.size + this.links.size > 0;
     this.endInput();
     this.requests.fail(new PipeClosedError("The pipe ended before the reply came"));
-    for (const link of this.links) link.sourceEnded();
+    this.endLinks();
     this.#runner.whenIdle(() => this.#callEnds());
   }
 
@@ -386,7 +386,7 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
     this.#failure = cause;
     this.endInput(closed);
     this.requests.fail(closed);
-    for (const link of this.links) link.sourceEnded(closed);
+    this.endLinks(closed);
     this.#runner.whenIdle(() => this.#callEnds());
     this.#transport.abort(cause);
     this.#finish({ by, error: cause });
@@ -426,7 +426,7 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
     this.discardInput(error);
     this.requests.fail(error ?? this.#closedError("wait for a reply"));
     this.#runner.drain();
-    for (const link of this.links) link.sourceEnded(error);
+    this.endLinks(error);
     this.#callEnds();
     this.flow.wake();
   }

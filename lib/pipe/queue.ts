@@ -292,6 +292,7 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
     for (const producer of this.#producers) producer.refused(this.#refusal());
     this.#producers.clear();
     for (let r = this.#readers.shift(); r !== undefined; r = this.#readers.shift()) r.end(error);
+    this.#readers.stop(); // one may have come back for a moment, with its deadline
   }
 
   /**

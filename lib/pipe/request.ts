@@ -63,6 +63,7 @@ interface Terms {
 /** One request, from its call to its end. */
 class Request implements Asking {
   deadline = Infinity;
+  listed = false;
   prev: Asking | null = null;
   next: Asking | null = null;
   open = true;
@@ -112,6 +113,7 @@ class Request implements Asking {
 
   post(): void {
     if (this.to === undefined) return;
+    if (this.#isEnding) return;
     this.#pipe.requests.listen(this, this.to);
     this.#sent++;
     this.#sending = true;
@@ -173,6 +175,11 @@ class Request implements Asking {
     if (this.#limited) limits.remove(this);
     this.#limited = true;
     limits.add(this, Math.min(ms, Math.max(0, this.#end - performance.now())));
+  }
+
+  /** Whether it is about to be told, after others that end at the same moment. */
+  get #isEnding(): boolean {
+    return this.#terms.signal?.aborted === true || performance.now() >= this.#end - 0.5;
   }
 
   #settle(): void {

@@ -103,7 +103,10 @@ export class RequestBook {
 
   /** Ends all of them. */
   fail(error: unknown): void {
-    for (const request of this.#open?.all ?? []) request.fail(error);
+    if (this.#open === undefined) return;
+    // Those that wait for their turn must not have it now.
+    for (const { pace } of this.#open.peers.values()) pace.drop();
+    for (const request of this.#open.all) request.fail(error);
   }
 }
 

@@ -81,6 +81,11 @@ export class Pace {
     this.#pump();
   }
 
+  /** Forgets those that wait for their turn. */
+  drop(): void {
+    this.#queue.clear();
+  }
+
   get #limit(): number {
     if (this.#time < 0) return FIRST_LIMIT;
     return Math.max(LEAST_LIMIT, this.#time + 4 * this.#variation);

@@ -185,8 +185,11 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
   }
 
   detach(handler: Handler): void {
-    this.handlers = this.handlers.without(handler);
-    for (const client of this.#clients) client.detach(handler);
+    const before = this.handlers;
+    this.handlers = before.without(handler);
+    for (const client of this.#clients) {
+      client.detach(handler, client.handlers === before ? this.handlers : undefined);
+    }
   }
 
   takeHeld(filter?: Filter): Envelope[] {
@@ -360,7 +363,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
       : new PipeClosedError("The server ended", { addr: this.localAddr, cause: info.error });
     this.discardInput(error);
     this.#arrivals.close(error);
-    for (const link of this.links) link.sourceEnded(error);
+    this.endLinks(error);
     await free();
     this.settleClosed(info);
   }

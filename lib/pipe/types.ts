@@ -101,7 +101,10 @@ export interface Sub {
 
 /** How long a call waits, and what ends the wait. */
 export interface WaitOptions {
-  /** Longest wait in milliseconds; 0: only what is there now, Infinity: for ever. */
+  /**
+   * Longest wait in milliseconds; 0: only what is there now, Infinity: for ever. A wait of a second or
+   * more may take a tenth of a second longer.
+   */
   readonly timeout?: number | undefined;
   /** Ends the wait; the call rejects with `signal.reason`. No message is lost by it. */
   readonly signal?: AbortSignal | undefined;

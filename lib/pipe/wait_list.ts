@@ -10,6 +10,8 @@ export interface Wait<W> {
   /** The neighbours; the list's own. */
   prev: W | null;
   next: W | null;
+  /** Whether it is in the list; the list's own, too. */
+  listed: boolean;
   /** Called when the time is over; the wait is no longer in the list. */
   expire(): void;
 }
@@ -43,6 +45,7 @@ export class WaitList<W extends Wait<W>> implements LongWaiter {
 
   /** Adds at the end, to expire after `ms` milliseconds (Infinity: never). */
   add(wait: W, ms: number): void {
+    wait.listed = true;
     wait.prev = this.#last;
     if (this.#last === null) this.#first = wait;
     else this.#last.next = wait;
@@ -74,6 +77,7 @@ export class WaitList<W extends Wait<W>> implements LongWaiter {
 
   /** Adds one that was taken out before anybody else's turn, as the first, its deadline unchanged. */
   addFirst(wait: W): void {
+    wait.listed = true;
     wait.next = this.#first;
     if (this.#first === null) this.#last = wait;
     else this.#first.prev = wait;
@@ -93,13 +97,15 @@ export class WaitList<W extends Wait<W>> implements LongWaiter {
     return wait;
   }
 
-  /** Takes out a wait that is in the list. */
+  /** Takes out a wait, if it is in the list. */
   remove(wait: W): void {
+    if (!wait.listed) return;
     if (wait.prev === null) this.#first = wait.next;
     else wait.prev.next = wait.next;
     if (wait.next === null) this.#last = wait.prev;
     else wait.next.prev = wait.prev;
     wait.prev = wait.next = null;
+    wait.listed = false;
     this.#size--;
     if (this.#size === 0 && !this.#keep) this.stop();
   }
@@ -143,8 +149,12 @@ export class WaitList<W extends Wait<W>> implements LongWaiter {
       else if (wait.deadline < earliest) earliest = wait.deadline;
     }
     over.sort((a, b) => a.deadline - b.deadline);
-    for (const wait of over) this.remove(wait);
-    for (const wait of over) wait.expire();
+    for (const wait of over) {
+      // The end of one may have ended or renewed another one.
+      if (!wait.listed || wait.deadline > now + 0.5) continue;
+      this.remove(wait);
+      wait.expire();
+    }
     return earliest;
   }
 }

@@ -14,6 +14,7 @@ export interface Reader<T> extends Wait<Reader<T>> {
  */
 export class Waiting<T> implements Reader<T> {
   deadline = Infinity;
+  listed = false;
   prev: Reader<T> | null = null;
   next: Reader<T> | null = null;
   #unlisten: (() => void) | undefined;

@@ -64,6 +64,7 @@ export class Connection {
   readonly #streams = new Map<bigint, StreamRider>();
   /** Whether somebody wants it open although nothing rides on it. */
   #held = false;
+  #left = false;
   #state: "open" | "closing" | "closed" = "open";
   #closing: Promise<void> | undefined;
   #failure: TransportError | undefined;
@@ -155,13 +156,16 @@ export class Connection {
    */
   async leave(rider: Rider): Promise<void> {
     this.#riders.delete(rider);
+    if ("id" in rider) this.#left = true; // a stream, whose data may be under way
     if (!this.used && !this.#held) await this.close();
   }
 
   /** A rider gives up what it has not sent: the connection ends with it if that is the last one. */
   giveUp(rider: Rider): void {
     this.#riders.delete(rider);
-    if (!this.used && !this.#held) this.shut(CloseCode.aborted);
+    if (this.used || this.#held) return;
+    if (this.#owes) void this.close();
+    else this.shut(CloseCode.aborted);
   }
 
   /**
@@ -173,13 +177,18 @@ export class Connection {
   cutOutput(stream: StreamRider, drop: () => void): void {
     this.outputEnded();
     const last = this.#riders.size === (this.#riders.has(stream) ? 1 : 0);
-    if (this.#control === undefined || (last && !this.#held)) {
+    if (this.#control === undefined || (last && !this.#held && !this.#owes)) {
       if (last) this.shut(CloseCode.aborted);
       else drop();
       return;
     }
     this.#cut.set(stream.id, drop);
     this.#control.say(Say.cut, stream.id);
+  }
+
+  /** Whether others have closed in good order, whose data may be under way, and a cut can be told beside it. */
+  get #owes(): boolean {
+    return this.#left && this.#control !== undefined;
   }
 
   /** Closes when what was sent has arrived. */

@@ -97,8 +97,8 @@ export class StreamTransport implements Transport, StreamRider {
     this.#state = "closed";
     this.#stopWrite?.(closedHere());
     this.#cancelInput();
-    this.#connection.giveUp(this);
     if (this.#outputState === "open") this.#cutOutput();
+    this.#connection.giveUp(this);
     this.#pulls.end();
   }
 
@@ -150,7 +150,8 @@ export class StreamTransport implements Transport, StreamRider {
     } catch (error) {
       // Its connection knows better, and tells.
       if (isConnectionLoss(error)) await this.#connection.over;
-      return this.#failInput(translate(error));
+      if (this.#state !== "open") return this.#endInput("cancelled");
+      return this.#failInput(this.#connection.failure ?? translate(error));
     }
     if (this.#inputState !== "open") return;
     if (result.done) {

@@ -34,6 +34,9 @@ export class ReadBuffer {
     const bytes = this.#bytes, size = bytes.length;
     if (count === size && size < this.#largest) {
       this.#replace(new Uint8Array(Math.min(size * GROWTH, this.#largest)));
+    } else if (count >= LARGE && count * 2 < size && this.#largest !== RELAY) {
+      // Whoever keeps it should not keep several times as much.
+      return bytes.slice(0, count);
     } else if (count >= LARGE) {
       this.#replace(this.#spare ?? new Uint8Array(size));
     }

@@ -8,6 +8,7 @@ import { PipeOpenError, PipeTimeoutError } from "../../errors.ts";
 import { isUnspecified, parseIp } from "../../net/ip.ts";
 import { pipeOpen } from "../../pipe/open.ts";
 import type { NetAddr } from "../../pipe/types.ts";
+import { StunError } from "../error.ts";
 import type { Contact } from "./contact.ts";
 import { testFiltering, Unsupported } from "./filtering.ts";
 import { filteringKind, type Finding } from "./filtering_kind.ts";
@@ -118,7 +119,8 @@ export class Discovery implements AsyncDisposable {
     } catch (error) {
       context.signal.throwIfAborted();
       if (limit.isOver) return nothing(unknown, `not known within ${limit.ms} ms`);
-      const known = error instanceof Unsupported || error instanceof PipeTimeoutError;
+      const known = error instanceof Unsupported || error instanceof PipeTimeoutError ||
+        error instanceof StunError;
       if (known) return nothing(unknown, error.message);
       throw error;
     }

@@ -20,6 +20,7 @@ export async function arrives(
   signal: AbortSignal,
   message = new StunMessage({ class: "indication" }),
 ): Promise<boolean> {
+  if (signal.aborted) return false;
   const { promise, resolve } = Promise.withResolvers<boolean>();
   using _ = at.pipe.subscribe({ match: message.transactionId }, () => resolve(true));
   const giveUp = () => resolve(false);

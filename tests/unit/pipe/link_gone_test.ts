@@ -99,3 +99,19 @@ Deno.test("link: what comes while the other side closes keeps no side open", asy
   await closing;
   assertEquals((await b.closed).by, "local");
 });
+
+Deno.test("link: one that has failed can be removed, and is forgotten with its source", async () => {
+  for (const how of ["removed", "closed"]) {
+    const { a, b, near, far } = relay();
+    near.broken = true;
+    far.say();
+    await turns(2);
+    assertEquals([b.links.size, a.incoming.size], [0, 1]);
+    if (how === "removed") b.delPipe(a);
+    else await b.close();
+    assertEquals([b.failedLinks.size, a.incoming.size], [0, 0], how);
+    a.abort();
+    if (how === "removed") assertEquals(b.stats.messagesIn, 1);
+    b.abort();
+  }
+});
