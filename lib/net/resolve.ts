@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { deadline } from "@std/async/deadline";
 import { PipeOpenError, ResolveError } from "../errors.ts";
 import type { Family } from "../pipe/types.ts";
 import { type Endpoint, formatAddr } from "./address.ts";
@@ -138,6 +137,8 @@ export async function resolveEndpoint(ep: Endpoint, o: ResolveOptions): Promise<
   if (ep.hostname === "*") {
     throw new ResolveError("Cannot resolve *: it is an address to listen on, not a host", { addr });
   }
+  // Most addresses are no names.
+  const { deadline } = await import("@std/async/deadline");
   let answer;
   try {
     const ms = timeout > MAX_DELAY ? Infinity : timeout;

@@ -1,4 +1,4 @@
-import { deadline } from "@std/async";
+import { deadline } from "@std/async/deadline";
 import { ResolveError } from "../errors.ts";
 import { type Endpoint, parseDest } from "../net/address.ts";
 import type { NetAddr } from "../pipe/types.ts";

@@ -108,7 +108,13 @@ export const TABLES: readonly Table[] = [
   tcp(1),
   tcp(64),
   tcp(1000),
-  stream("sink", "TCP sink, writes of 64 KiB one way", [...ALL, "libc"]),
+  stream("sink", "TCP sink, writes of 64 KiB one way", [
+    "raw",
+    "raw-fresh",
+    ...OURS,
+    ...PEERS,
+    "libc",
+  ]),
   stream("relay", "TCP relay, writes of 64 KiB one way", [
     "raw",
     "link",

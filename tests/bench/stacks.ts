@@ -23,11 +23,16 @@ const pipes = (name: string, style: string): Stack => ({
 
 /** All of them, by the words of `--stacks`. */
 export const STACKS = {
-  raw: { name: "raw Deno loop", runtime: "deno", args: ["servers/raw.ts", "65536"] },
+  raw: { name: "raw Deno loop", runtime: "deno", args: ["servers/raw.ts", "65536", "kept"] },
+  "raw-fresh": {
+    name: "raw Deno loop, a new buffer for each read",
+    runtime: "deno",
+    args: ["servers/raw.ts", "65536", "fresh"],
+  },
   "raw-small": {
     name: "raw Deno loop, buffers of 1 KiB",
     runtime: "deno",
-    args: ["servers/raw.ts", "1024"],
+    args: ["servers/raw.ts", "1024", "kept"],
   },
   link: pipes("linked both ways", "link"),
   handler: pipes("handler", "handler"),

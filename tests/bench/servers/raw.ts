@@ -1,7 +1,7 @@
 /**
  * The yardstick: what one would write by hand for speed with Deno's own API.
  *
- *     raw.ts BUFFER_SIZE SERVICE SINK_PORT
+ *     raw.ts BUFFER_SIZE kept|fresh SERVICE SINK_PORT
  *
  * @module
  */
@@ -9,9 +9,11 @@ import { announce, type Received } from "../protocol.ts";
 
 const HOST = "127.0.0.1";
 
-const [size, service = "", sink] = Deno.args;
+const [size, buffers, service = "", sink] = Deno.args;
 /** Of a stream's buffer. Bytes. */
 const SIZE = Number(size);
+/** Whether the sink reads into a new buffer each time, as one must who gives away what he read. */
+const FRESH = buffers === "fresh";
 
 let messages = 0;
 
@@ -29,8 +31,8 @@ async function echo(conn: Deno.TcpConn): Promise<void> {
 }
 
 async function drain(conn: Deno.TcpConn): Promise<void> {
-  const buffer = new Uint8Array(SIZE);
-  while (await conn.read(buffer) !== null);
+  let buffer = new Uint8Array(SIZE);
+  while (await conn.read(buffer) !== null) if (FRESH) buffer = new Uint8Array(SIZE);
   conn.close();
 }
 
