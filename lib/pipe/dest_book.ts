@@ -111,7 +111,8 @@ function isConstant(dest: object): boolean {
   return Object.isFrozen(dest) && isValue("hostname") && isValue("port");
 }
 
-function isGroup(hostname: string): boolean {
+/** Whether everybody hears what is sent to an address, or many: multicast and broadcast. */
+export function isGroup(hostname: string): boolean {
   const ip = parseIp(hostname);
   return (ip !== undefined && isMulticast(ip)) || isKnownBroadcast(hostname);
 }

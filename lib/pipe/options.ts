@@ -6,6 +6,7 @@ import { connectionOf } from "../quic/registry.ts";
 import { hasTls, type SockKind, sockKind } from "../transport/sock_kind.ts";
 import { checkFunction, checkSignal } from "./checks.ts";
 import { type NetConf, resolveConf } from "./conf.ts";
+import { isGroup } from "./dest_book.ts";
 import { checkQuicTls } from "../quic/tls_check.ts";
 import { checkTlsUse } from "./tls_conf.ts";
 import { type LocalSide, localSides } from "./local_side.ts";
@@ -209,6 +210,10 @@ function checkConf(plan: Plan): void {
   if (proto === RUDP && (conf.multicast !== null || conf.broadcast)) {
     const what = conf.broadcast ? "broadcast" : "multicast";
     throw new TypeError(`conf.${what}: is for udp; a message of rudp has one receiver`);
+  }
+  if (proto === RUDP && plan.dest !== undefined && isGroup(plan.dest.hostname)) {
+    const to = formatAddr(plan.dest);
+    throw new TypeError(`dest: ${to} is everybody's address; a message of rudp has one receiver`);
   }
   if (proto === QUIC) checkQuic(plan);
   if (isUnix(plan)) checkUnix(conf);

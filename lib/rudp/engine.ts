@@ -1,5 +1,6 @@
+import { PipeTimeoutError } from "../errors.ts";
 import type { NetAddr } from "../pipe/types.ts";
-import type { TransportError } from "../transport/error.ts";
+import { TransportError } from "../transport/error.ts";
 import { Outgoing } from "./outgoing.ts";
 import { ackPacket, readPacket } from "./packet.ts";
 import type { Peer } from "./peer_list.ts";
@@ -18,6 +19,8 @@ export interface EngineOptions {
   readonly take: (message: Uint8Array, from: NetAddr) => boolean;
   /** A message has come again. */
   readonly onDuplicate: () => void;
+  /** Whom the socket is for: others who acknowledge nothing do not push it out. @default {nobody} */
+  readonly own?: NetAddr | undefined;
   /** The number of the first message to a peer. @default {a random one} */
   readonly base?: () => bigint;
 }
@@ -28,7 +31,7 @@ export interface EngineOptions {
  */
 export class Engine {
   readonly #options: EngineOptions;
-  readonly #peers = new PeerTable();
+  readonly #peers: PeerTable;
   /** Those with something on its way. */
   readonly #sending = new Set<Sender>();
   readonly #recent = new RecentAcks();
@@ -37,6 +40,13 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
+    this.#peers = new PeerTable({
+      own: options.own,
+      onDropped: (sender) => {
+        this.#sending.delete(sender);
+        sender.giveWay();
+      },
+    });
     this.#base = options.base ?? randomNumber;
   }
 
@@ -68,10 +78,15 @@ export class Engine {
     settle: (error?: TransportError) => void,
   ): void {
     const peer = this.#peers.get(to);
+    const bytes = data.length;
+    if (!this.#peers.admit(peer, bytes)) return settle(noRoom());
     const sender = peer.sender ??= this.#senderTo();
-    this.#peers.know(peer);
+    const settled = (error?: TransportError) => {
+      this.#peers.settled(peer, bytes);
+      settle(error);
+    };
     this.#sending.add(sender);
-    sender.send(new Outgoing(data, to, settle), now);
+    sender.send(new Outgoing(data, to, peer.standing === "proven" ? settle : settled), now);
     this.#note(sender);
   }
 
@@ -132,8 +147,10 @@ export class Engine {
   }
 
   #acknowledged(number: bigint, from: NetAddr, now: number): void {
-    const sender = this.#peers.find(from)?.sender;
-    if (sender?.acknowledge(number, now) === true) this.#note(sender);
+    const peer = this.#peers.find(from), sender = peer?.sender;
+    if (peer === undefined || sender?.acknowledge(number, now) !== true) return;
+    this.#peers.prove(peer);
+    this.#note(sender);
   }
 
   #received(number: bigint, message: Uint8Array, from: NetAddr, now: number): void {
@@ -152,6 +169,12 @@ export class Engine {
     seen.add(number, now);
     this.#peers.grown(seen.size - before);
   }
+}
+
+/** The error of a message for which nothing else can make room. */
+function noRoom(): TransportError {
+  const why = "not sent: too much waits already for a first acknowledgement of the peer";
+  return new TransportError("unanswered", new PipeTimeoutError(why));
 }
 
 /**

@@ -19,6 +19,8 @@ export class Outgoing {
   tries = 0;
   /** How many messages the peer was sent before this one. */
   index = 0;
+  /** How many messages the peer had acknowledged when this one was first sent. */
+  heard = 0;
   /** When it was sent, first and last, and which transmission to the peer that was. */
   firstAt = 0;
   lastAt = 0;
@@ -26,7 +28,7 @@ export class Outgoing {
   lastOrder = 0;
   /** What went wrong when it was last sent again. */
   error: TransportError | undefined;
-  readonly #data: Uint8Array;
+  #data: Uint8Array | undefined;
   #packet: Uint8Array<ArrayBuffer> | undefined;
 
   constructor(data: Uint8Array, to: NetAddr, settle: (error?: TransportError) => void) {
@@ -38,6 +40,10 @@ export class Outgoing {
 
   /** The packet to send; made with the first transmission, since nobody knows how many are waiting. */
   packet(number: bigint): Uint8Array<ArrayBuffer> {
-    return this.#packet ??= dataPacket(number, this.#data);
+    if (this.#packet === undefined) {
+      this.#packet = dataPacket(number, this.#data ?? new Uint8Array());
+      this.#data = undefined; // it is in the packet
+    }
+    return this.#packet;
   }
 }

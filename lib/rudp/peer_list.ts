@@ -9,8 +9,13 @@ export class Peer {
   sender: Sender | undefined;
   /** What was taken from it. */
   seen: SeenNumbers | undefined;
-  /** Whether it was ever sent to: nobody who makes up senders can bring that about. */
-  known = false;
+  /**
+   * Whether it was heard only, was sent to without acknowledging anything so far, or has acknowledged
+   * something: nobody who makes up senders can bring about the last.
+   */
+  standing: "heard" | "tried" | "proven" = "heard";
+  /** What waits for its first acknowledgement, in bytes; the table's own. */
+  owed = 0;
   /** The neighbours; the list's own. */
   prev: Peer | undefined;
   next: Peer | undefined;

@@ -35,7 +35,8 @@ export class Sender {
   #transmissions = 0;
   /** The last transmission that is known to have arrived. */
   #arrived = -Infinity;
-  #heardAt = -Infinity;
+  /** Acknowledgements that came. */
+  #heard = 0;
   #lastAt = -Infinity;
   #backedOffAt = -Infinity;
   #due = Infinity;
@@ -72,7 +73,7 @@ export class Sender {
     const underWay = this.#underWay;
     const { backedOff } = this.#rtt;
     if (message.tries === 1) this.#rtt.sample(now - message.lastAt);
-    this.#heardAt = now;
+    this.#heard++;
     this.#remove(number, message);
     this.#window.acknowledged(message.units, underWay);
     // Of several transmissions it was the last one, unless that could not have been answered so soon.
@@ -92,7 +93,7 @@ export class Sender {
     const expired: Outgoing[] = [];
     for (const [number, message] of this.#unacknowledged) {
       if (message.firstAt + this.#options.ackTimeout <= now) {
-        if (this.#heardAt < message.firstAt) return this.#giveUpAll(message);
+        if (message.heard === this.#heard) return this.#giveUpAll(message);
         this.#remove(number, message);
         message.settle(this.#silence(message));
       } else if (message.state === "under way" && message.lastAt + timeout <= now) {
@@ -132,6 +133,15 @@ export class Sender {
     }
   }
 
+  /** Gives up everything, because others need the room. */
+  giveWay(): void {
+    this.fail(({ error, tries }) => {
+      if (error !== undefined) return error;
+      const why = `not acknowledged when newer peers needed the room (${times(tries)})`;
+      return new TransportError("unanswered", new PipeTimeoutError(why));
+    });
+  }
+
   /** Nothing of what this peer was sent for so long has been acknowledged: it is not there. */
   #giveUpAll(oldest: Outgoing): void {
     // What was measured says nothing any more (RFC 6298 section 5).
@@ -144,8 +154,7 @@ export class Sender {
   #silence(oldest: Outgoing, message = oldest): TransportError {
     if (message.error !== undefined) return message.error;
     const { tries } = message;
-    const often = tries === 1 ? "sent once" : `sent ${tries} times`;
-    const sent = tries === 0 ? "it waited behind others that were not either" : often;
+    const sent = tries === 0 ? "it waited behind others that were not either" : times(tries);
     const why = `not acknowledged within ${this.#options.ackTimeout} ms (${sent})`;
     return new TransportError("unanswered", new PipeTimeoutError(why));
   }
@@ -219,6 +228,7 @@ export class Sender {
       message.index = this.#messages++;
       message.firstAt = now;
       message.firstOrder = order;
+      message.heard = this.#heard;
     }
     const number = BigInt.asUintN(MASK, this.#options.base + BigInt(message.index));
     this.#unacknowledged.set(number, message);
@@ -246,4 +256,8 @@ export class Sender {
     }
     return earliest;
   }
+}
+
+function times(tries: number): string {
+  return tries === 1 ? "sent once" : `sent ${tries} times`;
 }

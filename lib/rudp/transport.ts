@@ -64,6 +64,7 @@ export class RudpTransport implements Transport {
     this.#linger = linger ?? Infinity;
     this.#engine = new Engine({
       ackTimeout,
+      own: inner.remoteAddr,
       transmit: (packet, to, message) => this.#transmit(packet, to, message),
       take: (message, from) => this.#take(message, from),
       onDuplicate: () => this.reliability.onDuplicate?.(),

@@ -1,4 +1,4 @@
-import { formatIp, isMulticast, isUnspecified, parseIp, unmapIp } from "../net/ip.ts";
+import { formatIp, isBroadcast, isMulticast, isUnspecified, parseIp, unmapIp } from "../net/ip.ts";
 import { formatAddr } from "../net/address.ts";
 import type { NetAddr } from "../pipe/types.ts";
 import type { AttributeType, StunAddress } from "./attribute.ts";
@@ -38,8 +38,12 @@ export function toMapping(answer: StunAnswer, local: NetAddr, server: NetAddr): 
   const mapped = first(xorMappedAddress, xorMappedAddressOld, mappedAddress);
   const ip = mapped && parseIp(mapped.hostname);
   if (mapped === undefined || ip === undefined) throw unusable("has no mapped address", server);
-  if (mapped.port === 0 || isUnspecified(ip) || isMulticast(ip)) {
+  if (mapped.port === 0 || isUnspecified(ip) || isMulticast(ip) || isBroadcast(ip)) {
     throw unusable(`says ${formatAddr(mapped)}, which is nobody's`, server);
+  }
+  // The other way round it may be right: NAT64 (RFC 6146) gives IPv6 hosts IPv4 addresses outside.
+  if (ip.family === "IPv6" && parseIp(server.hostname)?.family === "IPv4") {
+    throw unusable(`says ${formatAddr(mapped)}, and was asked over IPv4`, server);
   }
   return {
     mapped,

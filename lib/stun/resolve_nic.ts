@@ -4,6 +4,7 @@
  * @module
  */
 import { PipeError } from "../errors.ts";
+import { parseIp } from "../net/ip.ts";
 import { type IpRange, toRange } from "../net/ip_range.ts";
 import { show } from "../net/show.ts";
 import { routesOf } from "../netif/card_routes.ts";
@@ -83,7 +84,9 @@ export async function resolveNic(
     try {
       const { family } = ip, route = new Route({ family, nicIps: [ip] });
       const { hostname } = await getMappings({ ...common, servers, route, family });
-      return hostname ?? new PipeError(`No majority among the answers for ${ip}`);
+      if (hostname === undefined) return new PipeError(`No majority among the answers for ${ip}`);
+      if (parseIp(hostname)?.family === family) return hostname;
+      return new PipeError(`Behind ${ip} is ${hostname}, of another family`); // NAT64 (RFC 6146)
     } catch (error) {
       if (error instanceof TypeError || error instanceof RangeError) throw error;
       common.signal?.throwIfAborted();

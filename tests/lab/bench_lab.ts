@@ -16,7 +16,7 @@ const TABLES: Readonly<Record<string, Readonly<Record<string, readonly string[]>
   "tcp-1": { "tcp-1": SERVED },
   "tcp-64": { "tcp-64": SERVED },
   "tcp-1000": { "tcp-1000": SERVED },
-  sink: { sink: SERVED },
+  sink: { sink: ["raw", "raw-fresh", ...SERVED.slice(1)] },
   relay: { relay: ["raw", "link", ...OURS, "deno-node", "node", "asyncio", "socat"] },
   "udp-1-64": { "udp-1-64": SERVED, "udp-1-64-stable": STABLE },
   "udp-64-64": { "udp-64-64": SERVED, "udp-64-64-stable": STABLE },

@@ -11,6 +11,7 @@ import { type AskContext, askServer } from "../ask.ts";
 import { noAnswer, type StunFailure } from "../get_mappings.ts";
 import type { Mapping } from "../mapping.ts";
 import type { NamedServer, StunServerName } from "../uri.ts";
+import { BOTH, PORT } from "./filtering_kind.ts";
 import { Probe, type ProbeContext } from "./probe.ts";
 import type { TimeLimit } from "./time_limit.ts";
 
@@ -26,6 +27,8 @@ export interface Contact {
   readonly server: NetAddr;
   /** Everywhere that answers: this server's addresses, the first one first, then the other servers. */
   readonly places: readonly NetAddr[];
+  /** Where it answers a CHANGE-REQUEST from, by the position of the request; none if it cannot. */
+  readonly changed: readonly NetAddr[];
   /** Why it cannot be asked to answer from its other address and port; undefined if it can. */
   readonly lacks: string | undefined;
 }
@@ -69,13 +72,10 @@ export async function contact(
   const rest = answers.filter((answer) => answer !== chosen).map((answer) => answer.server);
   if (other === undefined) {
     const lacks = `${formatAddr(server)} has no other address and port (OTHER-ADDRESS)`;
-    return { server, places: [server, ...rest].slice(0, MOST_PLACES), lacks };
+    return { server, places: [server, ...rest].slice(0, MOST_PLACES), changed: [], lacks };
   }
-  const more = [
-    { ...server, port: other.port },
-    { ...other, port: server.port },
-    other,
-  ];
+  const port = { ...server, port: other.port };
+  const more = [port, { ...other, port: server.port }, other];
   const alive = await Promise.all(
     more.map((place) =>
       // What the server named may be no place to send to, or answer nonsense: then it is of no use.
@@ -83,13 +83,16 @@ export async function contact(
     ),
   );
   context.signal.throwIfAborted();
-  // Those that a CHANGE-REQUEST is answered from: their silence must mean something.
-  const dead = [more[2], more[0]].filter((place) => place && !alive[more.indexOf(place)]);
+  const changed: NetAddr[] = [];
+  changed[BOTH] = other;
+  changed[PORT] = port;
+  // Their silence must mean something.
+  const dead = changed.filter((place) => !alive[more.indexOf(place)]);
   const lacks = dead.length === 0
     ? undefined
-    : `nothing comes from the server's other address ${dead.map((at) => at && formatAddr(at))}`;
+    : `nothing comes from the server's other address ${dead.map(formatAddr).join(", ")}`;
   const places = [server, ...more.filter((_, i) => alive[i]), ...rest].slice(0, MOST_PLACES);
-  return { server, places, lacks };
+  return { server, places, changed, lacks };
 }
 
 /** Whether it failed because nothing came, at all or in time. */

@@ -12,6 +12,7 @@ import { StunError } from "../error.ts";
 import type { Contact } from "./contact.ts";
 import { testFiltering, Unsupported } from "./filtering.ts";
 import { filteringKind, type Finding } from "./filtering_kind.ts";
+import { proveFiltering, restsOnSilence } from "./filtering_proof.ts";
 import { type Side, testHairpin } from "./hairpin.ts";
 import { type LifetimeOptions, testLifetime } from "./lifetime.ts";
 import { Probe, type ProbeContext } from "./probe.ts";
@@ -91,6 +92,11 @@ export class Discovery implements AsyncDisposable {
         hairpin = await this.#attempt(undefined, test);
       },
     ]);
+    // Only now: what it sends to may take mappings in the midst of those whose order counts.
+    if (restsOnSilence(filtering.value)) {
+      const silent = filtering;
+      filtering = await this.#attempt("unknown", () => this.#proven(silent));
+    }
     let lifetime = nothing<BindingLifetime | undefined>(undefined);
     if (search !== undefined) {
       const tell = (share: number) => progress.tell("lifetime", share);
@@ -155,6 +161,13 @@ export class Discovery implements AsyncDisposable {
     const found = await test(first);
     // A program that had the port before may have left the filter open. Two ports it had not.
     return found.value === "address-and-port-dependent" ? found : await test(second);
+  }
+
+  async #proven(found: Finding<NatFiltering>): Promise<Finding<NatFiltering>> {
+    const { context, limit } = this.#options;
+    await using probe = await Probe.open(context);
+    await proveFiltering(found.value, probe, this.#contact, limit.signal);
+    return found;
   }
 
   /** Asks in all places, one after the other: the order of the mappings counts. */

@@ -22,7 +22,8 @@ export interface BehaviourOptions extends Omit<StunOptions, "proto" | "timing"> 
   /**
    * Whom to ask; nobody else is asked but, of the first that names one, the other address. A server with
    * such a second address and port (RFC 5780) is enough; of others it takes two at different addresses
-   * to learn the mapping, and filtering stays unknown.
+   * to learn the mapping, and filtering stays unknown. So it does where a server gives no answers that
+   * can get through: behind a mapping for each destination that takes RESPONSE-PORT.
    */
   readonly servers: readonly StunServerName[];
   /** Which addresses it is about. @default {that of the route, else "IPv4"} */
@@ -78,12 +79,13 @@ function checkLifetime(lifetime: LifetimeOptions): void {
 
 /**
  * Finds out what kind of NATs and firewalls are in the way (RFC 5780), and what hole punching needs to
- * know besides. It asks over sockets of its own, some hundred small packets in one to two seconds, and
- * leaves nothing open.
+ * know besides. It asks over sockets of its own, some hundred small packets in one to three seconds,
+ * and leaves nothing open.
  *
  * An answer is proof. Silence is none: it counts only where the same server, asked again and again at
- * the same moments, answered from where it should often enough to rule out loss. With a fifth of all
- * packets lost in either direction the findings are the same, and take a little longer.
+ * the same moments, answered from where it should often enough to rule out loss; and where it gives
+ * the missing answer to a socket that no filter keeps it from. With a fifth of all packets lost in
+ * either direction the findings are the same, and take a little longer.
  *
  * @param options Whom to ask, from where, and what for.
  * @returns What was found out. What could not be is "unknown" or undefined, and `reasons` says why;

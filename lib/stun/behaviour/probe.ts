@@ -75,11 +75,16 @@ export class Probe implements AsyncDisposable {
     throw new PipeTimeoutError(`No answer to ${TRIES} requests`, { addr: server });
   }
 
-  /** Sends one request; undefined if nothing came back. */
+  /**
+   * Sends one request; undefined if nothing came back.
+   *
+   * @param responsePort The external port to answer to; undefined for that which it is sent from.
+   */
   async once(
     server: NetAddr,
     change?: StunChange,
     signal = this.#context.signal,
+    responsePort?: number,
   ): Promise<StunAnswer | undefined> {
     const silence = new AbortController();
     const stop = waitPatiently(this.#context.patience, () => silence.abort());
@@ -87,8 +92,14 @@ export class Probe implements AsyncDisposable {
       const answer = await this.#client.request({
         server,
         anyFrom: change !== undefined,
-        compose: (message) =>
-          change === undefined ? message : message.with(ATTRIBUTES.changeRequest, change),
+        compose: (message) => {
+          const changed = change === undefined
+            ? message
+            : message.with(ATTRIBUTES.changeRequest, change);
+          return responsePort === undefined
+            ? changed
+            : changed.with(ATTRIBUTES.responsePort, responsePort);
+        },
         timing: ONCE,
         signal: AbortSignal.any([signal, silence.signal]),
       });

@@ -69,6 +69,24 @@ Deno.test("rudp: a cut link is reported by every pending send, those that wait i
   assertEquals(net.packets - before, 2);
 });
 
+Deno.test("rudp: a link that is cut in full flow is reported by every send in one ackTimeout", () => {
+  const { net, a, b } = pair({ latency: 10 }, 10_000);
+  let acknowledged = 0, failed = 0, heardAt = 0;
+  for (let i = 0; i < 5000; i++) {
+    net.send(a, b, bytes("x"), (error) => {
+      if (error !== undefined) return void failed++;
+      acknowledged++;
+      heardAt = net.now;
+    });
+  }
+  net.run(() => acknowledged > 2000);
+  net.weather = { loss: 1 };
+  net.run(() => a.engine.idle);
+  assertEquals(acknowledged + failed, 5000);
+  assert(failed > 2000, `${failed}`);
+  assertEquals(net.now, heardAt + 10_000);
+});
+
 Deno.test("rudp: to a silent peer one message goes out after 0, 1, 3 and 7 seconds", () => {
   const { net, a, b } = pair({ loss: 1 }, 10_000);
   const sent: number[] = [];

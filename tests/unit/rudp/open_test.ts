@@ -63,6 +63,9 @@ Deno.test("rudp: what it cannot have is refused before there is a socket", async
     [{ route, conf: { broadcast: true } }, "conf.broadcast"],
     [{ route: "0.0.0.0:0", conf: { multicast: { group: "239.1.2.3" } } }, "conf.multicast"],
     [{ dest: "127.0.0.1:1", conf: { useSsl: true } }, "conf.useSsl"],
+    [{ dest: "224.0.0.5:9" }, "dest: 224.0.0.5:9 is everybody's address"],
+    [{ dest: "255.255.255.255:9" }, "dest: 255.255.255.255:9 is everybody's address"],
+    [{ dest: "[ff02::1]:9" }, "dest: [ff02::1]:9 is everybody's address"],
     [{ dest: { path: "/tmp/x" } }, "dest: rudp has no Unix sockets"],
     [{ route: { path: "/tmp/x" } }, "route: rudp has no Unix sockets"],
   ];

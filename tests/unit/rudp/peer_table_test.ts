@@ -14,6 +14,13 @@ const at = (n: number): NetAddr => ({
   port: 5,
 });
 
+/** A table, and who had to go although something was on its way to it. */
+function tableOf(own?: NetAddr) {
+  const dropped: Sender[] = [];
+  const table = new PeerTable({ own, onDropped: (sender) => dropped.push(sender) });
+  return { table, dropped };
+}
+
 function busy(): Sender {
   const sender = new Sender({ base: 0n, ackTimeout: 1000, transmit: () => {} });
   sender.send(new Outgoing(new Uint8Array(1), at(0), () => {}), 0);
@@ -21,7 +28,7 @@ function busy(): Sender {
 }
 
 Deno.test("rudp peers: of those only heard the one heard from longest ago goes first", () => {
-  const table = new PeerTable();
+  const { table } = tableOf();
   for (let n = 0; n < 4096; n++) table.get(at(n));
   const first = table.find(at(0)); // heard again
   table.get(at(4096));
@@ -30,28 +37,69 @@ Deno.test("rudp peers: of those only heard the one heard from longest ago goes f
   assertEquals(table.find(at(1)), undefined);
 });
 
-Deno.test("rudp peers: known ones are bounded too, but for those that something is on its way to", () => {
-  const table = new PeerTable();
-  for (let n = 0; n < 20_000; n++) {
+Deno.test("rudp peers: real ones are bounded, twice as many if something is on its way to them", () => {
+  const { table, dropped } = tableOf();
+  const prove = (n: number, sender?: Sender) => {
     const peer = table.get(at(n));
-    if (n % 2 === 0) peer.sender = busy();
-    table.know(peer);
-  }
+    peer.sender = sender;
+    table.prove(peer);
+  };
+  for (let n = 0; n < 20_000; n++) prove(n, n % 2 === 0 ? busy() : undefined);
   assert(table.size <= 16_384 + 2000, `${table.size}`);
   for (let n = 0; n < 20_000; n += 2) assert(table.find(at(n)) !== undefined, `${n}`);
-  for (let n = 20_000; n < 30_000; n++) {
-    const peer = table.get(at(n));
-    peer.sender = busy();
-    table.know(peer);
-  }
-  assertEquals(table.size, 20_000);
-  for (let n = 0; n < 30_000; n++) table.find(at(n))?.sender?.fail(() => failed);
-  for (let n = 30_000; n < 37_000; n++) table.know(table.get(at(n)));
+  for (let n = 20_000; n < 40_000; n++) prove(n, busy());
+  assertEquals([table.size, dropped.length], [30_000, 0]);
+  for (let n = 40_000; n < 50_000; n++) prove(n, busy());
+  assert(table.size <= 32_768 && dropped.length >= 7000, `${table.size}, ${dropped.length}`);
+  for (let n = 0; n < 50_000; n++) table.find(at(n))?.sender?.fail(() => failed);
+  for (let n = 50_000; n < 70_000; n++) prove(n);
   assertEquals(table.size, 16_384);
 });
 
+Deno.test("rudp peers: of those that acknowledged nothing the one sent to longest ago goes first", () => {
+  const { table, dropped } = tableOf();
+  const send = (n: number) => {
+    const peer = table.get(at(n));
+    peer.sender ??= busy();
+    assert(table.admit(peer, 1));
+    return peer;
+  };
+  const [first, second] = [send(0), send(1)];
+  for (let n = 2; n < 4096; n++) send(n);
+  send(0);
+  table.find(at(1)); // heard, which is no reason to stay
+  send(4096);
+  assertEquals([table.size, dropped.length], [4096, 1]);
+  assertStrictEquals(dropped[0], second.sender);
+  assertStrictEquals(table.find(at(0)), first);
+  table.prove(first);
+  table.prove(second); // too late
+  for (let n = 4097; n < 10_000; n++) send(n);
+  assertEquals([table.size, table.find(at(1))], [4097, undefined]);
+  assertStrictEquals(table.find(at(0)), first);
+});
+
+Deno.test("rudp peers: bytes for those that acknowledged nothing are bounded, for one of them too", () => {
+  const { table, dropped } = tableOf(at(9));
+  const mebibyte = 2 ** 20 - 1000;
+  const other = table.get(at(1)), peer = table.get(at(0)), own = table.get(at(9));
+  other.sender = busy();
+  assert(table.admit(other, mebibyte));
+  for (let n = 0; n < 7; n++) assert(table.admit(peer, mebibyte));
+  assertEquals([dropped.length, table.find(at(1))], [1, undefined]);
+  table.settled(other, mebibyte); // it was forgotten, and counts no more
+  assert(!table.admit(peer, mebibyte));
+  table.settled(peer, mebibyte);
+  assert(table.admit(peer, mebibyte));
+  for (let n = 0; n < 100; n++) assert(table.admit(own, mebibyte));
+  table.prove(peer);
+  for (let n = 0; n < 100; n++) assert(table.admit(peer, mebibyte));
+  // What they owed is forgotten with that: there is room for the next one.
+  for (let n = 0; n < 7; n++) assert(table.admit(table.get(at(2)), mebibyte));
+});
+
 Deno.test("rudp peers: one that is forgotten is not found by the address it was found by last", () => {
-  const table = new PeerTable(), addr = at(0);
+  const { table } = tableOf(), addr = at(0);
   table.get(addr);
   assert(table.find(addr) !== undefined);
   for (let n = 1; n <= 4096; n++) table.get(at(n));
@@ -59,10 +107,10 @@ Deno.test("rudp peers: one that is forgotten is not found by the address it was 
 });
 
 Deno.test("rudp peers: numbers are forgotten of strangers first, then of the longest silent", () => {
-  const table = new PeerTable();
+  const { table } = tableOf();
   const remember = (n: number, known: boolean) => {
     const peer = table.get(at(n));
-    if (known) table.know(peer);
+    if (known) table.prove(peer);
     const seen = peer.seen = new SeenNumbers(0);
     for (let i = 0n; i < 2000n; i++) seen.add(i * 32n, 0);
     table.grown(seen.size);

@@ -4,6 +4,7 @@ import { ATTRIBUTES, RFC8489_TIMING, StunClient, StunError, StunMessage } from "
 import { serveStun } from "@p2pd/pipes/testing";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { KINDS, latch, until } from "../../helpers/pipes.ts";
+import { hasIPv6 } from "../../helpers/probes.ts";
 import { clientTls, serverTls } from "../../helpers/tls.ts";
 
 const FAST = { rto: 20, rc: 3, rm: 4, ti: 200 };
@@ -141,6 +142,8 @@ Deno.test("a success that says nothing, or nonsense, is no answer", async () => 
       { hostname: "0.0.0.0", port: 9 },
       { hostname: "192.0.2.1", port: 0 },
       { hostname: "224.0.0.1", port: 9 },
+      { hostname: "255.255.255.255", port: 9 },
+      { hostname: "2001:db8::1", port: 9 }, // asked over IPv4
     ]
   ) {
     await using server = await pipeOpen(UDP, {
@@ -160,6 +163,18 @@ Deno.test("a success that says nothing, or nonsense, is no answer", async () => 
     assertEquals(error.fault, "unusable");
   }
 });
+
+Deno.test(
+  "an IPv6 host has an IPv4 address outside, behind a NAT64",
+  { ignore: !hasIPv6 },
+  async () => {
+    const mapped = { hostname: "192.0.2.1", port: 9 };
+    await using server = await serveStun({ hosts: ["::1"], mapped: () => mapped });
+    await using pipe = await pipeOpen(UDP, { dest: server.addr });
+    using client = new StunClient(pipe);
+    assertEquals((await client.getMapping()).mapped, { transport: "udp", ...mapped });
+  },
+);
 
 Deno.test("old servers say it in other attributes", async () => {
   const { mappedAddress, xorMappedAddressOld, sourceAddress, changedAddress } = ATTRIBUTES;

@@ -2,6 +2,7 @@
 import { Interface, type InterfaceJson, PipeError, pipeOpen, UDP } from "@p2pd/pipes";
 import { serveStun, type StunServer } from "@p2pd/pipes/testing";
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { hasIPv6 } from "../../helpers/probes.ts";
 import { IpRange } from "../../../lib/net/ip_range.ts";
 import { routesSeen } from "../../../lib/stun/resolve_nic.ts";
 
@@ -138,4 +139,16 @@ Deno.test("wrong options are refused by name, and nobody is asked", async () => 
     await assertRejects(asking, TypeError, message);
   }
   assertEquals(server.requests, 0);
+});
+
+Deno.test("an address of the other family is none of a route's", { ignore: !hasIPv6 }, async () => {
+  const mapped = () => ({ hostname: "192.0.2.1", port: 9 });
+  await using server = await serveStun({ hosts: ["::1"], mapped });
+  const nic = card("nat64", "::1/128");
+  const error = await assertRejects(() => nic.resolve({ servers: [server.addr] }), PipeError);
+  const { cause } = error;
+  assertInstanceOf(cause, AggregateError);
+  assertEquals(cause.errors.map(({ message }) => message), [
+    "Behind ::1 is 192.0.2.1, of another family",
+  ]);
 });
