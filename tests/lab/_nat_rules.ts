@@ -61,11 +61,14 @@ export const FULL_CONE_HAIRPIN =
     `oifname "out" meta l4proto udp add @open { udp sport } masquerade`,
   );
 
-/** What comes from an address that the client has sent to from the port. */
+/**
+ * What comes from an address that the client has lately sent to from the port: not for long, as another
+ * socket may get the port.
+ */
 export const FROM_KNOWN_ADDRESSES =
-  `set seen { type inet_service . ipv4_addr; flags dynamic,timeout; timeout 60s; }
+  `set seen { type inet_service . ipv4_addr; flags dynamic,timeout; timeout 30s; }
 ` + pre(`iifname "out" udp dport . ip saddr @seen dnat to ${INSIDE}`) +
-  post(`oifname "out" meta l4proto udp add @seen { udp sport . ip daddr } masquerade`);
+  post(`oifname "out" meta l4proto udp update @seen { udp sport . ip daddr } masquerade`);
 
 /** How many hosts {@linkcode sequential} has ports for, their addresses, and the step between ports. */
 export const HOSTS = Array.from({ length: 25 }, (_, i) => `10.0.0.${100 + i}`), STEP = 3;

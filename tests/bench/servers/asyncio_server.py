@@ -37,14 +37,19 @@ class Relay(Stream):
     def connection_made(self, transport):
         self.transport = transport
         if self.peer is None:
-            transport.pause_reading()
             loop = asyncio.get_running_loop()
+            # Not at once: the transport begins to read when this has returned (Python 3.11).
+            loop.call_soon(self.wait)
             self.opening = loop.create_task(
                 loop.create_connection(lambda: Relay(self), HOST, int(sys.argv[2]))
             )
         else:
             self.peer.peer = self
             self.peer.transport.resume_reading()
+
+    def wait(self):
+        if self.peer is None:
+            self.transport.pause_reading()
 
     def data_received(self, data):
         self.peer.transport.write(data)
