@@ -101,18 +101,7 @@ export async function getMappings(options: GetMappingsOptions): Promise<Mappings
     return askServer(parsed, one, context);
   }));
   options.signal?.throwIfAborted();
-  const answers: Mapping[] = [];
-  const failures: StunFailure[] = [];
-  for (const [i, result] of results.entries()) {
-    if (result.status === "fulfilled") {
-      answers.push(result.value);
-      continue;
-    }
-    const reason: unknown = result.reason;
-    if (reason instanceof TypeError || reason instanceof RangeError) throw reason;
-    const error = reason instanceof Error ? reason : new Error(String(reason));
-    failures.push({ server: plans[i]?.server ?? "", error });
-  }
+  const { answers, failures } = sorted(results, plans);
   if (answers.length === 0) throw noAnswer(failures);
   return { ...count(answers), answers, failures };
 }
@@ -185,4 +174,29 @@ export function oneRoute(route: StunOptions["route"], family: Family): Dest {
   throw new PipeOpenError(`Cannot ask over ${family}: the route has no such address`, {
     phase: "bind",
   });
+}
+
+/**
+ * What servers answered, and why others did not.
+ *
+ * @param results One for each of `asked`, in its order.
+ * @throws {TypeError} When the call was wrong, and no server is to blame.
+ * @throws {RangeError} Likewise.
+ */
+export function sorted(
+  results: readonly PromiseSettledResult<Mapping>[],
+  asked: readonly { readonly server: StunServerName }[],
+): { readonly answers: Mapping[]; readonly failures: StunFailure[] } {
+  const answers: Mapping[] = [], failures: StunFailure[] = [];
+  for (const [i, result] of results.entries()) {
+    if (result.status === "fulfilled") {
+      answers.push(result.value);
+      continue;
+    }
+    const reason: unknown = result.reason;
+    if (reason instanceof TypeError || reason instanceof RangeError) throw reason;
+    const error = reason instanceof Error ? reason : new Error(String(reason));
+    failures.push({ server: asked[i]?.server ?? "", error });
+  }
+  return { answers, failures };
 }

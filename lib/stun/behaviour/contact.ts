@@ -8,7 +8,7 @@ import { formatAddr } from "../../net/address.ts";
 import { isMulticast, isUnspecified, parseIp } from "../../net/ip.ts";
 import type { NetAddr } from "../../pipe/types.ts";
 import { type AskContext, askServer } from "../ask.ts";
-import { noAnswer, type StunFailure } from "../get_mappings.ts";
+import { noAnswer, sorted } from "../get_mappings.ts";
 import type { Mapping } from "../mapping.ts";
 import type { NamedServer, StunServerName } from "../uri.ts";
 import { BOTH, PORT } from "./filtering_kind.ts";
@@ -49,20 +49,10 @@ export async function contact(
   limit: TimeLimit,
 ): Promise<Contact | undefined> {
   await using probe = await Probe.open(context);
-  const answers: Mapping[] = [], failures: StunFailure[] = [];
   const one = (to: NetAddr) => probe.ask(to, limit.signal);
   const results = await Promise.allSettled(named.map(({ parsed }) => askServer(parsed, one, ask)));
   context.signal.throwIfAborted();
-  for (const [i, result] of results.entries()) {
-    if (result.status === "fulfilled") {
-      answers.push(result.value);
-      continue;
-    }
-    const reason: unknown = result.reason;
-    if (reason instanceof TypeError || reason instanceof RangeError) throw reason;
-    const error = reason instanceof Error ? reason : new Error(String(reason));
-    failures.push({ server: named[i]?.server ?? "", error });
-  }
+  const { answers, failures } = sorted(results, named);
   const chosen = answers.find((answer) => otherOf(answer) !== undefined) ?? answers[0];
   if (chosen === undefined) {
     if (failures.every(({ error }) => isSilence(error, limit))) return undefined;
