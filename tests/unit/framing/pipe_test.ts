@@ -16,6 +16,7 @@ import {
   TCP,
   UDP,
 } from "@p2pd/pipes";
+import { ownMemory } from "../../helpers/own_memory.ts";
 import { latch, recvAll, text, until } from "../../helpers/pipes.ts";
 import { connectQuic, ignore as noQuic, serveQuic } from "../quic/quic.ts";
 import { transformPairs } from "../../compliance/stream_pairs.ts";
@@ -209,13 +210,13 @@ for (const [what, framing, bytes, why] of BREACHES) {
 Deno.test("framed: a line without an end costs its maximum, not what is sent", async () => {
   await using p = await serve();
   const chunk = new Uint8Array(1024 * 1024).fill(120);
-  const before = Deno.memoryUsage().rss;
+  const before = ownMemory();
   const flood = (async () => {
     for (let i = 0; i < 200; i++) await p.client.send(chunk);
   })();
   await assertRejects(() => p.accepted.recv(), PipeClosedError, "maximum of 65536 bytes");
   await assertRejects(() => flood, PipeClosedError);
-  const growth = (Deno.memoryUsage().rss - before) / 1e6;
+  const growth = ownMemory() - before;
   assert(growth < 50, `memory grew by ${growth} MB`);
 });
 
