@@ -2,7 +2,8 @@ import type { NetConf } from "../pipe/conf.ts";
 import type { TlsInfo } from "../pipe/tls_info.ts";
 import type { NetAddr } from "../pipe/types.ts";
 import { busyWith, TransportError } from "../transport/error.ts";
-import type { Sink, Transport } from "../transport/transport.ts";
+import { reported } from "../transport/send_report.ts";
+import type { SendReport, Sink, Transport } from "../transport/transport.ts";
 import { checkLength } from "./errors.ts";
 import { FrameReader } from "./frame_reader.ts";
 import { type Framing, MAX_FRAME, UNNAMED } from "./framing.ts";
@@ -84,7 +85,11 @@ export class FramedTransport implements Transport {
     }
   }
 
-  send(data: Uint8Array): Promise<void> {
+  send(data: Uint8Array, to?: NetAddr, report?: SendReport): Promise<number> {
+    return reported(this.#send(data), data.length, to, report);
+  }
+
+  #send(data: Uint8Array): Promise<unknown> {
     try {
       const frame = this.#framing.encode(data);
       const { maxFrame = MAX_FRAME, name = UNNAMED } = this.#framing;

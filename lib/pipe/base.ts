@@ -89,7 +89,7 @@ export abstract class PipeBase implements Pipe, LinkEnd {
 
   abstract send(data: Uint8Array | string, dest?: Dest): Promise<number>;
   abstract request(data: Uint8Array | string, options?: RequestOptions): Promise<Message>;
-  abstract forward(data: Uint8Array): Promise<void>;
+  abstract forward(data: Uint8Array): Promise<unknown>;
   abstract addUpCb(cb: UpCb): this;
   abstract addEndCb(cb: EndCb): this;
   abstract startTls(tls?: true | TlsConf): Promise<TlsInfo>;

@@ -3,6 +3,7 @@ import { DATAGRAM_BOUND, messageSize } from "./bounds.ts";
 import { envelop, type Envelope, type Flow } from "./flow.ts";
 import { envelopeQueue, type Kind } from "./mailbox.ts";
 import type { HandlerList } from "./handler_list.ts";
+import type { SendWatcher } from "./outbox.ts";
 import type { MessageQueue } from "./queue.ts";
 import type { NetAddr, Pipe } from "./types.ts";
 
@@ -21,18 +22,22 @@ export interface RunnerHost {
   readonly handlers: HandlerList;
   report(error: unknown): void;
   noteDropped(): void;
+  /** See `Outbox.watch`. */
+  watchSend(promise: unknown, watcher: SendWatcher): boolean;
 }
 
 /**
  * Calls the handlers of one connection or datagram socket: on a stream one message after the other,
  * on datagrams overlapping, bounded like a queue of them. A handler that returns no promise costs a call.
  */
-export class HandlerRunner {
+export class HandlerRunner implements SendWatcher {
   readonly #host: RunnerHost;
   #waiting: MessageQueue<Envelope> | undefined;
   /** Messages being handled by handlers that returned a promise, and their size. */
   #running = 0;
   #runningBytes = 0;
+  /** The size of the one that ends with a send. */
+  #watched = 0;
   #whenIdle: (() => void) | undefined;
 
   constructor(host: RunnerHost) {
@@ -121,8 +126,17 @@ export class HandlerRunner {
 
   #track(promise: Promise<unknown>, size: number): void {
     this.#begin(size);
-    if (size === 0) promise.then(this.#done, this.#failed);
+    if (this.#host.watchSend(promise, this)) this.#watched = size;
+    else if (size === 0) promise.then(this.#done, this.#failed);
     else promise.then(() => this.#settle(size), (error) => this.#failed(error, size));
+  }
+
+  sendEnded(): void {
+    this.#settle(this.#watched);
+  }
+
+  sendFailed(error: unknown): void {
+    this.#failed(error, this.#watched);
   }
 
   // Made once for each runner, not for each message.

@@ -18,7 +18,7 @@ export interface LinkEnd {
   /** Those from here whose target takes nothing any more, but has not ended yet. */
   readonly failedLinks: LazySet<Link>;
   /** Sends one message on, cut to the size of a datagram where it must be. */
-  forward(data: Uint8Array): Promise<void>;
+  forward(data: Uint8Array): Promise<unknown>;
   closeWrite(): Promise<void>;
   close(): Promise<void>;
   abort(reason?: unknown): void;

@@ -2,7 +2,7 @@ import { PipeClosedError, PipeError, PipeStateError, PipeTimeoutError } from "..
 import { framingOf } from "../framing/framed_transport.ts";
 import { type Endpoint, formatAddr, parseDest } from "../net/address.ts";
 import { TransportError } from "../transport/error.ts";
-import type { Transport } from "../transport/transport.ts";
+import type { SendReport, Transport } from "../transport/transport.ts";
 import { toBytes } from "./bytes.ts";
 import type { NetConf } from "./conf.ts";
 import { DestBook } from "./dest_book.ts";
@@ -23,8 +23,14 @@ export interface Sender {
   lost(error: TransportError): void;
 }
 
+/** Somebody who waits for the end of a send. */
+export interface SendWatcher {
+  sendEnded(): void;
+  sendFailed(error: unknown): void;
+}
+
 /** The sending side of a connection or datagram socket. */
-export class Outbox {
+export class Outbox implements SendReport {
   #transport: Transport;
   /** While the transport is being replaced. */
   #pause: Promise<void> | undefined;
@@ -37,6 +43,11 @@ export class Outbox {
   #end: Promise<void> | undefined;
   /** Whether a send has found out that the peer takes nothing any more. */
   #broken = false;
+  /** How many sends have not ended, and the last one. */
+  #underWay = 0;
+  #last: Promise<number> | undefined;
+  #watched: Promise<number> | undefined;
+  #watcher: SendWatcher | undefined;
 
   constructor(transport: Transport, pipe: Sender, name: Endpoint | undefined) {
     this.#transport = transport;
@@ -90,22 +101,55 @@ export class Outbox {
     if (this.#end !== undefined) {
       throw new PipeStateError("Cannot send: closeWrite has ended this side");
     }
-    const { length } = bytes;
-    return this.#transport.send(bytes, to).then(() => {
-      this.#pipe.tally.sent(length);
-      return length;
-    }, (error) => {
-      throw this.#failed(error, to);
-    });
+    this.#underWay++;
+    return this.#last = this.#transport.send(bytes, to, this);
+  }
+
+  sent(size: number): void {
+    this.#underWay--;
+    this.#pipe.tally.sent(size);
+    const watcher = this.#watcher;
+    if (watcher === undefined) return;
+    this.#watcher = undefined;
+    watcher.sendEnded();
+  }
+
+  failed(error: unknown, to: NetAddr | undefined): unknown {
+    this.#underWay--;
+    const watcher = this.#watcher;
+    if (watcher !== undefined) {
+      // Of this send, or of one before it that goes on.
+      this.#watcher = undefined;
+      this.#watched?.then(() => watcher.sendEnded(), (failure) => watcher.sendFailed(failure));
+    }
+    return this.#meaning(error, to ?? this.#transport.remoteAddr);
+  }
+
+  /**
+   * Has somebody told of the end of a send without a reaction of his own to its promise, which would
+   * cost a twentieth of an echo.
+   *
+   * @param promise What may be the promise of a send.
+   * @returns Whether it is that of the only one under way. If not, he will not be told.
+   */
+  watch(promise: unknown, watcher: SendWatcher): boolean {
+    if (promise !== this.#last || this.#underWay !== 1 || this.#watcher !== undefined) return false;
+    // Those do not end in order.
+    if (this.#transport.reliability !== undefined) return false;
+    this.#watched = this.#last;
+    this.#watcher = watcher;
+    return true;
   }
 
   /** Sends what a link brings, cut to the size of a datagram where it must be. */
-  async forward(data: Uint8Array): Promise<void> {
-    if (this.#dests === undefined) {
-      // A stream without messages has no way to say nothing.
-      if (data.length > 0 || framingOf(this.#pipe.conf) !== undefined) await this.send(data);
-      return;
-    }
+  forward(data: Uint8Array): Promise<unknown> {
+    if (this.#dests !== undefined) return this.#forwardDatagrams(data);
+    // A stream without messages has no way to say nothing.
+    const silent = data.length === 0 && framingOf(this.#pipe.conf) === undefined;
+    return silent ? Promise.resolve() : this.send(data);
+  }
+
+  async #forwardDatagrams(data: Uint8Array): Promise<void> {
     let rest = data;
     for (; rest.length > this.#most; rest = rest.subarray(this.#most)) {
       await this.send(rest.subarray(0, this.#most));
@@ -125,7 +169,7 @@ export class Outbox {
     try {
       await this.#end;
     } catch (error) {
-      throw this.#failed(error, this.#transport.remoteAddr);
+      throw this.#meaning(error, this.#transport.remoteAddr);
     }
   }
 
@@ -162,13 +206,14 @@ export class Outbox {
   }
 
   /** What a failed send means to its caller. */
-  #failed(error: unknown, addr: NetAddr | undefined): unknown {
+  #meaning(error: unknown, addr: NetAddr | undefined): unknown {
     if (!(error instanceof TransportError)) return error;
     const { fault, cause } = error;
     const gone = fault === "reset" || fault === "closed";
     if (gone && this.#dests === undefined) {
       this.#broken = true;
-      this.#pipe.lost(error);
+      // The failure may be part of the pipe's end, which comes first.
+      queueMicrotask(() => this.#pipe.lost(error));
     }
     const where = addr === undefined ? "" : ` to ${formatAddr(addr)}`;
     const why = fault === "closed" ? "the pipe was closed" : error.message;

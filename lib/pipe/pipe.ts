@@ -13,7 +13,7 @@ import type { Handler, HandlerList } from "./handler_list.ts";
 import { HandlerRunner } from "./handlers.ts";
 import { IdleWatch } from "./idle_watch.ts";
 import type { Kind } from "./mailbox.ts";
-import { Outbox, type Sender } from "./outbox.ts";
+import { Outbox, type Sender, type SendWatcher } from "./outbox.ts";
 import { request } from "./request.ts";
 import { RequestBook } from "./request_book.ts";
 import { Tally } from "./tally.ts";
@@ -184,8 +184,12 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
     return this.#outbox.send(data, dest);
   }
 
-  forward(data: Uint8Array): Promise<void> {
+  forward(data: Uint8Array): Promise<unknown> {
     return this.#outbox.forward(data);
+  }
+
+  watchSend(promise: unknown, watcher: SendWatcher): boolean {
+    return this.#outbox.watch(promise, watcher);
   }
 
   destination(dest: Dest | undefined): NetAddr | Promise<NetAddr> {

@@ -1,6 +1,6 @@
 import { closedHere, translate, type TransportError } from "../transport/error.ts";
 import { PushReader } from "../transport/push_reader.ts";
-import type { Sink, Transport } from "../transport/transport.ts";
+import type { SendReport, Sink, Transport } from "../transport/transport.ts";
 import { WriteQueue } from "../transport/write_queue.ts";
 import type { NetAddr } from "../pipe/types.ts";
 import type { TlsInfo } from "../pipe/tls_info.ts";
@@ -60,8 +60,8 @@ export class DatagramsTransport implements Transport, Rider {
     return pulled;
   }
 
-  send(data: Uint8Array): Promise<void> {
-    return this.#writes.send(data);
+  send(data: Uint8Array, _to?: NetAddr, report?: SendReport): Promise<number> {
+    return this.#writes.send(data, undefined, report);
   }
 
   close(): Promise<void> {

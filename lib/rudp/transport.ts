@@ -10,7 +10,8 @@ import type { NetAddr } from "../pipe/types.ts";
 import { noReceiver } from "../transport/datagram.ts";
 import { closedHere, translate, TransportError } from "../transport/error.ts";
 import { PushReader } from "../transport/push_reader.ts";
-import type { Reliability, Sink, Transport } from "../transport/transport.ts";
+import { refused, reported } from "../transport/send_report.ts";
+import type { Reliability, SendReport, Sink, Transport } from "../transport/transport.ts";
 import { Engine } from "./engine.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { HEADER, MAX_DATAGRAM } from "./packet.ts";
@@ -89,15 +90,19 @@ export class RudpTransport implements Transport {
     return pulled;
   }
 
-  send(data: Uint8Array, to: NetAddr | undefined = this.remoteAddr): Promise<void> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    if (this.#state !== "open") return Promise.reject(closedHere());
-    if (to === undefined) return Promise.reject(noReceiver());
+  send(
+    data: Uint8Array,
+    to: NetAddr | undefined = this.remoteAddr,
+    report?: SendReport,
+  ): Promise<number> {
+    if (this.#failure !== undefined) return refused(this.#failure, to, report);
+    if (this.#state !== "open") return refused(closedHere(), to, report);
+    if (to === undefined) return refused(noReceiver(), to, report);
     if (data.length > this.maxMessage) {
       const why = `a message has at most ${this.maxMessage} bytes, got ${data.length}`;
-      return Promise.reject(new TransportError("failed", new RangeError(why)));
+      return refused(new TransportError("failed", new RangeError(why)), to, report);
     }
-    return new Promise((resolve, reject) => {
+    const sending = new Promise<void>((resolve, reject) => {
       this.#engine.send(data, to, performance.now(), (error) => {
         if (error === undefined) resolve();
         else reject(error);
@@ -105,6 +110,7 @@ export class RudpTransport implements Transport {
       });
       this.#arm();
     });
+    return reported(sending, data.length, to, report);
   }
 
   close(): Promise<void> {

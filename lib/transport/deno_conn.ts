@@ -5,7 +5,7 @@ import { closedHere, translate, type TransportError } from "./error.ts";
 import { inputQuiet } from "./linger.ts";
 import { PushReader } from "./push_reader.ts";
 import { ReadBuffer } from "./read_buffer.ts";
-import type { Sink, Transport } from "./transport.ts";
+import type { SendReport, Sink, Transport } from "./transport.ts";
 import { WriteQueue } from "./write_queue.ts";
 
 /** A connection of Deno's as a transport. */
@@ -62,9 +62,9 @@ export class ConnTransport implements Transport {
     this.#reader.pause();
   }
 
-  send(data: Uint8Array): Promise<void> {
+  send(data: Uint8Array, _to?: NetAddr, report?: SendReport): Promise<number> {
     this.#sent += data.length;
-    return this.#writes.send(data);
+    return this.#writes.send(data, undefined, report);
   }
 
   recycle(data: Uint8Array): void {

@@ -11,7 +11,7 @@ import { isIcmp, noReceiver, sendAgain, unspecifiedFor } from "./datagram.ts";
 import { busyWith, closedHere, translate, TransportError } from "./error.ts";
 import { cardAddress, cardIndex, withGroups, zoneOfGroups } from "./multicast.ts";
 import { Senders } from "./senders.ts";
-import type { Driver, DriverOptions, Sink, Transport } from "./transport.ts";
+import type { Driver, DriverOptions, SendReport, Sink, Transport } from "./transport.ts";
 import { madeUnix, openUnix } from "./unix_datagram.ts";
 import { Turns } from "./turns.ts";
 import { unstableNet } from "./unstable.ts";
@@ -60,9 +60,13 @@ class DatagramTransport implements Transport {
     }
   }
 
-  send(data: Uint8Array, to: NetAddr | undefined = this.remoteAddr): Promise<void> {
+  send(
+    data: Uint8Array,
+    to: NetAddr | undefined = this.remoteAddr,
+    report?: SendReport,
+  ): Promise<number> {
     this.#turns.noteSend();
-    return this.#writes.send(data, to);
+    return this.#writes.send(data, to, report);
   }
 
   close(): Promise<void> {

@@ -3,7 +3,8 @@ import { noReceiver } from "./datagram.ts";
 import { closedHere, TransportError } from "./error.ts";
 import { Inbox } from "./inbox.ts";
 import { PushReader } from "./push_reader.ts";
-import type { Sink, Transport } from "./transport.ts";
+import { refused } from "./send_report.ts";
+import type { SendReport, Sink, Transport } from "./transport.ts";
 
 /** As on IPv4: 65,535 bytes without the IP and UDP headers. */
 const MAX_SIZE = 65_507;
@@ -41,15 +42,20 @@ export class MemoryDatagram implements Transport {
     return pulled;
   }
 
-  send(data: Uint8Array, to: NetAddr | undefined = this.remoteAddr): Promise<void> {
-    if (this.#closed) return Promise.reject(closedHere());
-    if (to === undefined) return Promise.reject(noReceiver());
+  send(
+    data: Uint8Array,
+    to: NetAddr | undefined = this.remoteAddr,
+    report?: SendReport,
+  ): Promise<number> {
+    if (this.#closed) return refused(closedHere(), to, report);
+    if (to === undefined) return refused(noReceiver(), to, report);
     if (data.length > MAX_SIZE) {
       const why = `Message too long: a datagram has at most ${MAX_SIZE} bytes, got ${data.length}`;
-      return Promise.reject(new TransportError("failed", new RangeError(why)));
+      return refused(new TransportError("failed", new RangeError(why)), to, report);
     }
     this.#post.deliver(data, to, this);
-    return Promise.resolve();
+    report?.sent(data.length);
+    return Promise.resolve(data.length);
   }
 
   close(): Promise<void> {

@@ -1,7 +1,7 @@
 import { Ring } from "../pipe/ring.ts";
 import type { NetAddr } from "../pipe/types.ts";
 import { busyWith, closedHere, TransportError } from "./error.ts";
-import type { Sink, Transport } from "./transport.ts";
+import type { SendReport, Sink, Transport } from "./transport.ts";
 import { WriteQueue } from "./write_queue.ts";
 
 /** Bytes that one side may be ahead of the reader of the other: what a socket's buffers hold. */
@@ -130,8 +130,8 @@ class MemoryStream implements Transport {
     this.#in.wake();
   }
 
-  send(data: Uint8Array): Promise<void> {
-    return this.#writes.send(data);
+  send(data: Uint8Array, _to?: NetAddr, report?: SendReport): Promise<number> {
+    return this.#writes.send(data, undefined, report);
   }
 
   closeWrite(): Promise<void> {

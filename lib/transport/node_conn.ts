@@ -7,7 +7,7 @@ import { Slab } from "./buffers.ts";
 import { closedHere, translate, type TransportError } from "./error.ts";
 import { inputQuiet } from "./linger.ts";
 import { PushReader } from "./push_reader.ts";
-import type { Sink, Transport } from "./transport.ts";
+import type { SendReport, Sink, Transport } from "./transport.ts";
 import { WriteQueue } from "./write_queue.ts";
 
 /** The two ends of a connection. */
@@ -83,9 +83,9 @@ export abstract class NodeTransport implements Transport {
     return this.raw;
   }
 
-  send(data: Uint8Array): Promise<void> {
+  send(data: Uint8Array, _to?: NetAddr, report?: SendReport): Promise<number> {
     this.sent += data.length;
-    return this.#writes.send(data);
+    return this.#writes.send(data, undefined, report);
   }
 
   closeWrite(): Promise<void> {

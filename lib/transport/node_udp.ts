@@ -28,7 +28,7 @@ import {
 import { until } from "./node_events.ts";
 import { PushReader } from "./push_reader.ts";
 import { Senders } from "./senders.ts";
-import type { Driver, DriverOptions, Sink, Transport } from "./transport.ts";
+import type { Driver, DriverOptions, SendReport, Sink, Transport } from "./transport.ts";
 import { WriteQueue } from "./write_queue.ts";
 
 /** A bound socket of node:dgram as a transport. */
@@ -76,8 +76,12 @@ class DgramTransport implements Transport {
     return pulled;
   }
 
-  send(data: Uint8Array, to: NetAddr | undefined = this.remoteAddr): Promise<void> {
-    return this.#writes.send(data, to);
+  send(
+    data: Uint8Array,
+    to: NetAddr | undefined = this.remoteAddr,
+    report?: SendReport,
+  ): Promise<number> {
+    return this.#writes.send(data, to, report);
   }
 
   close(): Promise<void> {

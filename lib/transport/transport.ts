@@ -33,6 +33,20 @@ export interface Reliability {
   onDuplicate?: (() => void) | undefined;
 }
 
+/**
+ * Told of a send in the turn in which it ends, before its promise settles: another promise for each
+ * message, only to count it, would cost a twentieth of an echo.
+ */
+export interface SendReport {
+  /** The system took all of the data, which was so many bytes. */
+  sent(size: number): void;
+  /**
+   * It failed, by a {@linkcode TransportError} or an error of the framing. What this gives is what the
+   * promise rejects with.
+   */
+  failed(error: unknown, to: NetAddr | undefined): unknown;
+}
+
 /** One connection, or one datagram socket. */
 export interface Transport {
   /** Whether message boundaries exist. */
@@ -70,12 +84,15 @@ export interface Transport {
    */
   interrupt?(): void;
   /**
-   * Resolves when the system took all of `data`, which is not looked at any more then. Calls may overlap: what they write is whole and in
-   * the order of the calls. Rejects with a {@linkcode TransportError}.
+   * Resolves with the size of `data` when the system took all of it, and does not look at it any more
+   * then. Calls may overlap: what they write is whole and in the order of the calls, and they end in that
+   * order, but for those that are refused at once, and messages that are acknowledged. Rejects with a
+   * {@linkcode TransportError}, or with what the report makes of it.
    *
    * @param to The receiver, on a datagram transport.
+   * @param report Told of the end.
    */
-  send(data: Uint8Array, to?: NetAddr): Promise<void>;
+  send(data: Uint8Array, to?: NetAddr, report?: SendReport): Promise<number>;
   /**
    * Takes back the memory of a chunk that it handed up, from a receiver that has done with it and has
    * shown it to nobody else. Saves an allocation for each read of a relay.

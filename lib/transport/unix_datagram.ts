@@ -19,7 +19,8 @@ import { noReceiver } from "./datagram.ts";
 import { closedHere, translate, type TransportError } from "./error.ts";
 import { withGroups } from "./multicast.ts";
 import { PushReader } from "./push_reader.ts";
-import type { DriverOptions, Sink, Transport } from "./transport.ts";
+import { refused, reported } from "./send_report.ts";
+import type { DriverOptions, SendReport, Sink, Transport } from "./transport.ts";
 import { bindPath, checkAccess, SocketFile } from "./unix_file.ts";
 
 /** More than a socket may hold for sending, 212,992 bytes by Linux' default: nothing is cut. */
@@ -77,14 +78,19 @@ class UnixDatagramTransport implements Transport {
     return pulled;
   }
 
-  send(data: Uint8Array, to: NetAddr | undefined = this.remoteAddr): Promise<void> {
-    if (this.#closed || this.#closing !== undefined) return Promise.reject(closedHere());
-    if (to === undefined) return Promise.reject(noReceiver());
-    return new Promise((resolve, reject) => {
+  send(
+    data: Uint8Array,
+    to: NetAddr | undefined = this.remoteAddr,
+    report?: SendReport,
+  ): Promise<number> {
+    if (this.#closed || this.#closing !== undefined) return refused(closedHere(), to, report);
+    if (to === undefined) return refused(noReceiver(), to, report);
+    const sending = new Promise<void>((resolve, reject) => {
       this.#queue.push({ data, to, resolve, reject });
       if (this.#receiving) this.#wake();
       else this.#run();
     });
+    return reported(sending, data.length, to, report);
   }
 
   close(): Promise<void> {

@@ -3,7 +3,7 @@ import type { NetAddr } from "../pipe/types.ts";
 import type { StreamPair } from "../pipe/pipe_options.ts";
 import { busyWith, closedHere, translate, TransportError } from "./error.ts";
 import { inputQuiet } from "./linger.ts";
-import type { Sink, Transport } from "./transport.ts";
+import type { SendReport, Sink, Transport } from "./transport.ts";
 import { WriteQueue } from "./write_queue.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
@@ -64,9 +64,9 @@ export class StreamsTransport implements Transport {
     this.#interrupt?.();
   }
 
-  send(data: Uint8Array): Promise<void> {
+  send(data: Uint8Array, _to?: NetAddr, report?: SendReport): Promise<number> {
     this.#sent += data.length;
-    return this.#writes.send(data);
+    return this.#writes.send(data, undefined, report);
   }
 
   closeWrite(): Promise<void> {

@@ -1,6 +1,8 @@
 import { Ring } from "../pipe/ring.ts";
 import type { NetAddr } from "../pipe/types.ts";
 import { closedHere, translate, type TransportError } from "./error.ts";
+import { refused } from "./send_report.ts";
+import type { SendReport } from "./transport.ts";
 
 /**
  * One write of the platform: resolves when the system took the data, on a stream with how many bytes if
@@ -18,11 +20,14 @@ export type Retry = (
 /** Queued chunks of a stream go out together up to this size. */
 const BATCH = 64 * 1024;
 
+const NONE = new Uint8Array(0);
+
 interface Entry {
   readonly data: Uint8Array;
   readonly to: NetAddr | undefined;
-  readonly resolve: () => void;
-  readonly reject: (error: TransportError) => void;
+  readonly report: SendReport | undefined;
+  readonly resolve: (size: number) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /**
@@ -36,14 +41,16 @@ export class WriteQueue {
   readonly #write: Write;
   readonly #stream: boolean;
   readonly #retry: Retry | undefined;
-  readonly #queue = new Ring<Entry>();
+  /** Made when needed: most sends end before the next one begins. */
+  #queue: Ring<Entry> | undefined;
   #busy = false;
   /** What the write in progress was given: the system may take a part of it, or none. */
-  #current: Uint8Array | undefined;
+  #current: Uint8Array = NONE;
   #currentTo: NetAddr | undefined;
+  #currentReport: SendReport | undefined;
   #ended = false;
   #failure: TransportError | undefined;
-  #drained: (() => void)[] = [];
+  #drained: (() => void)[] | undefined;
 
   constructor(write: Write, kind: "stream" | "datagram" = "stream", retry?: Retry) {
     this.#write = write;
@@ -57,21 +64,28 @@ export class WriteQueue {
   }
 
   /**
-   * Resolves when the data was written. On a stream empty data takes its turn, without a write.
+   * Resolves with its size when the data was written. On a stream empty data takes its turn, without a
+   * write.
    *
    * @param data The bytes; not to be changed before that.
    * @param to The receiver of a datagram.
+   * @param report Told of the end.
    */
-  send(data: Uint8Array, to?: NetAddr): Promise<void> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    if (this.#ended) return Promise.reject(closedHere());
+  send(data: Uint8Array, to?: NetAddr, report?: SendReport): Promise<number> {
+    if (this.#failure !== undefined) return refused(this.#failure, to, report);
+    if (this.#ended) return refused(closedHere(), to, report);
     if (this.#busy) {
-      return new Promise((resolve, reject) => this.#queue.push({ data, to, resolve, reject }));
+      const queue = this.#queue ??= new Ring();
+      return new Promise((resolve, reject) => queue.push({ data, to, report, resolve, reject }));
     }
-    if (this.#stream && data.length === 0) return Promise.resolve();
+    if (this.#stream && data.length === 0) {
+      report?.sent(0);
+      return Promise.resolve(0);
+    }
     this.#busy = true;
     this.#current = data;
     this.#currentTo = to;
+    this.#currentReport = report;
     return this.#write(data, to).then(this.#next, this.#broke);
   }
 
@@ -83,36 +97,50 @@ export class WriteQueue {
   /** Rejects what is queued and every later send. The write in progress is the platform's to end. */
   fail(error: TransportError): void {
     this.#failure ??= error;
-    for (let entry; (entry = this.#queue.shift()) !== undefined;) entry.reject(this.#failure);
+    for (let entry; (entry = this.#queue?.shift()) !== undefined;) reject(entry, this.#failure);
   }
 
   /** Resolves when nothing is left to write, because it was written or has failed. */
   drain(): Promise<void> {
     if (!this.#busy) return Promise.resolve();
-    return new Promise((resolve) => this.#drained.push(resolve));
+    const drained = this.#drained ??= [];
+    return new Promise((resolve) => drained.push(resolve));
   }
 
   /** The end of a write that did not have to queue: only now is there something more to do. */
-  readonly #next = (done?: unknown): void | Promise<void> => {
-    const data = this.#current;
-    this.#current = undefined;
-    if (this.#stream && data !== undefined && typeof done === "number" && done < data.length) {
-      return this.#writeRest(data, done).then(this.#next, this.#broke);
+  readonly #next = (done?: unknown): number | Promise<number> => {
+    const { length } = this.#current;
+    if (this.#stream && typeof done === "number" && done < length) {
+      return this.#writeRest(this.#current, done).then(this.#over, this.#lost);
     }
-    if (this.#queue.length > 0) void this.#writeQueued();
-    else this.#rest();
+    return this.#over();
   };
 
-  readonly #broke = (error: unknown): void | Promise<void> => {
-    const data = this.#current, to = this.#currentTo;
-    this.#current = undefined;
-    if (this.#retry !== undefined && data !== undefined) {
-      return this.#retry(error, data, to).then(this.#next, this.#broke);
-    }
-    const failure = this.#failed(error);
-    void this.#next();
-    throw failure;
+  readonly #over = (): number => {
+    const { length } = this.#current, report = this.#currentReport;
+    this.#goOn();
+    report?.sent(length); // last, since it may send again
+    return length;
   };
+
+  readonly #broke = (error: unknown): number | Promise<number> => {
+    if (this.#retry === undefined) return this.#lost(error);
+    return this.#retry(error, this.#current, this.#currentTo).then(this.#over, this.#lost);
+  };
+
+  readonly #lost = (error: unknown): never => {
+    const to = this.#currentTo, report = this.#currentReport;
+    const failure = this.#failed(error);
+    this.#goOn();
+    throw report === undefined ? failure : report.failed(failure, to);
+  };
+
+  #goOn(): void {
+    this.#current = NONE;
+    this.#currentReport = undefined;
+    if (this.#queue !== undefined && this.#queue.length > 0) void this.#writeQueued(this.#queue);
+    else this.#rest();
+  }
 
   /** What a failed write means for those that wait behind it, and for its own caller. */
   #failed(error: unknown): TransportError {
@@ -120,22 +148,22 @@ export class WriteQueue {
     return this.#failure ?? translate(error);
   }
 
-  async #writeQueued(): Promise<void> {
+  async #writeQueued(queue: Ring<Entry>): Promise<void> {
     // Whoever's write has just ended is told first.
     await undefined;
-    for (let first; (first = this.#queue.shift()) !== undefined;) {
-      if (this.#stream && first.data.length === 0) {
-        first.resolve();
-        continue;
-      }
-      const entries = this.#stream ? this.#batch(first) : [first];
+    for (let first; (first = queue.shift()) !== undefined;) {
+      const entries = this.#stream ? batch(queue, first) : [first];
       try {
         const data = entries.length === 1 ? first.data : join(entries);
-        await this.#writeAll(data, first.to);
-        for (const { resolve } of entries) resolve();
+        if (!this.#stream || data.length > 0) await this.#writeAll(data, first.to);
       } catch (error) {
         const failure = this.#failed(error);
-        for (const { reject } of entries) reject(failure);
+        for (const entry of entries) reject(entry, failure);
+        continue;
+      }
+      for (const { data, report, resolve } of entries) {
+        report?.sent(data.length);
+        resolve(data.length);
       }
     }
     this.#rest();
@@ -158,26 +186,31 @@ export class WriteQueue {
     }
   }
 
-  /** The first entry and those after it that fit into one write. */
-  #batch(first: Entry): readonly Entry[] {
-    const entries = [first];
-    let size = first.data.length;
-    for (let next; (next = this.#queue.peek()) !== undefined;) {
-      size += next.data.length;
-      if (size > BATCH) break;
-      this.#queue.shift();
-      entries.push(next);
-    }
-    return entries;
-  }
-
   #rest(): void {
     this.#busy = false;
     const drained = this.#drained;
-    if (drained.length === 0) return;
-    this.#drained = [];
+    if (drained === undefined) return;
+    this.#drained = undefined;
     for (const resolve of drained) resolve();
   }
+}
+
+function reject(entry: Entry, failure: TransportError): void {
+  const { to, report } = entry;
+  entry.reject(report === undefined ? failure : report.failed(failure, to));
+}
+
+/** The first entry and those after it that fit into one write. */
+function batch(queue: Ring<Entry>, first: Entry): readonly Entry[] {
+  const entries = [first];
+  let size = first.data.length;
+  for (let next; (next = queue.peek()) !== undefined;) {
+    size += next.data.length;
+    if (size > BATCH) break;
+    queue.shift();
+    entries.push(next);
+  }
+  return entries;
 }
 
 function join(entries: readonly Entry[]): Uint8Array {

@@ -102,7 +102,7 @@ function streamsOf(transport: Transport): StreamPair {
       cancel: () => transport.abort(),
     }, { highWaterMark: 0 }),
     writable: new WritableStream({
-      write: (chunk) => transport.send(chunk).catch(lost),
+      write: async (chunk) => void await transport.send(chunk).catch(lost),
       async close() {
         await transport.closeWrite?.().catch(lost);
         await end();

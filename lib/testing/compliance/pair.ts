@@ -151,7 +151,7 @@ export interface Clogged {
   /** What was sent, the pending send included. */
   readonly sent: readonly Uint8Array[];
   /** The send that waits. */
-  readonly pending: Promise<void>;
+  readonly pending: Promise<unknown>;
 }
 
 /** Sends until a send stays pending, which has to happen: somebody would be reading without bound. */

@@ -13,7 +13,7 @@ import type { Obligation, StreamSubject } from "./subject.ts";
 /** Sends 8 MiB in pieces, several under way at a time, then the end. */
 async function pour(to: Transport, seed: number): Promise<string> {
   const random = new Dice(seed), hash = new Hash();
-  let last: Promise<void> | undefined;
+  let last: Promise<unknown> | undefined;
   for (let left = 8 * 1024 * 1024; left > 0;) {
     const data = random.bytes(Math.min(left, 1 + random.below(200_000)));
     left -= data.length;

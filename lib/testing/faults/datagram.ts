@@ -1,7 +1,8 @@
 import type { NetAddr } from "../../pipe/types.ts";
 import { closedHere, translate, type TransportError } from "../../transport/error.ts";
 import { PushReader } from "../../transport/push_reader.ts";
-import type { Sink, Transport } from "../../transport/transport.ts";
+import { refused, reported } from "../../transport/send_report.ts";
+import type { SendReport, Sink, Transport } from "../../transport/transport.ts";
 import { DatagramWay } from "./datagram_way.ts";
 import type { Lane } from "./lane.ts";
 
@@ -75,13 +76,16 @@ export class FaultyDatagram implements FaultyEnd {
     return pulled;
   }
 
-  send(data: Uint8Array, to?: NetAddr): Promise<void> {
-    if (this.#closing !== undefined || this.#closed) return Promise.reject(closedHere());
+  send(data: Uint8Array, to?: NetAddr, report?: SendReport): Promise<number> {
+    if (this.#closing !== undefined || this.#closed) return refused(closedHere(), to, report);
     const receiver = to ?? this.remoteAddr;
     // What cannot be sent at all is the platform's to refuse.
     const { maxMessage = MAX_SIZE } = this;
-    if (receiver === undefined || data.length > maxMessage) return this.#under.send(data, to);
-    return this.#wayTo(receiver).carry(data, to, false) ?? Promise.resolve();
+    if (receiver === undefined || data.length > maxMessage) {
+      return this.#under.send(data, to, report);
+    }
+    const carried = this.#wayTo(receiver).carry(data, to, false) ?? Promise.resolve();
+    return reported(carried, data.length, to, report);
   }
 
   close(): Promise<void> {

@@ -14,7 +14,7 @@ export interface WayEnd<A> {
   /** Whether one can come out now. */
   readonly ready: () => boolean;
   /** Takes one; resolves when it is gone. */
-  readonly deliver: (data: Uint8Array, addr: A) => Promise<void> | void;
+  readonly deliver: (data: Uint8Array, addr: A) => Promise<unknown> | void;
 }
 
 interface Packet<A> {
@@ -55,7 +55,7 @@ export class DatagramWay<A> {
    * @param data The bytes; not kept unless `owned`.
    * @returns When it is gone, if it leaves at once.
    */
-  carry(data: Uint8Array, addr: A, owned: boolean): Promise<void> | void {
+  carry(data: Uint8Array, addr: A, owned: boolean): Promise<unknown> | void {
     const now = performance.now();
     const { due, data: changed, held } = this.#fate.of(data, now);
     // Every copy belongs to whoever gets it.
@@ -64,7 +64,7 @@ export class DatagramWay<A> {
       const isOwn = i === 0 && (owned || isNow || changed !== data);
       return { time, isNow, packet: { data: isOwn ? changed : new Uint8Array(changed), addr } };
     });
-    let gone: Promise<void> | void = undefined;
+    let gone: Promise<unknown> | void = undefined;
     for (const [i, { time, isNow, packet }] of packets.entries()) {
       if (!isNow) this.#put(packet, time, held && i === 0);
       else if (i === 0) gone = this.#deliver(packet);
@@ -137,7 +137,7 @@ export class DatagramWay<A> {
     if (at >= 0) this.#held.splice(at, 1);
   }
 
-  #deliver({ data, addr }: Packet<A>): Promise<void> | void {
+  #deliver({ data, addr }: Packet<A>): Promise<unknown> | void {
     const { counts } = this.#lane;
     counts.passed++;
     counts.bytes += data.length;
@@ -152,6 +152,6 @@ export class DatagramWay<A> {
 }
 
 /** What has been under way fails as on any network: nobody is told. */
-function lose(gone: Promise<void> | void): void {
+function lose(gone: Promise<unknown> | void): void {
   gone?.catch(() => {});
 }

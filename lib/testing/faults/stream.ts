@@ -2,7 +2,7 @@ import type { TlsInfo } from "../../pipe/tls_info.ts";
 import type { NetAddr } from "../../pipe/types.ts";
 import { closedHere, translate, type TransportError } from "../../transport/error.ts";
 import { PushReader } from "../../transport/push_reader.ts";
-import type { Sink, Transport } from "../../transport/transport.ts";
+import type { SendReport, Sink, Transport } from "../../transport/transport.ts";
 import { WriteQueue } from "../../transport/write_queue.ts";
 import type { EndLanes, FaultyEnd } from "./datagram.ts";
 import type { Lane } from "./lane.ts";
@@ -89,8 +89,8 @@ export class FaultyStream implements FaultyEnd {
     else this.#reader.pause();
   }
 
-  send(data: Uint8Array): Promise<void> {
-    return this.#writes.send(data);
+  send(data: Uint8Array, _to?: NetAddr, report?: SendReport): Promise<number> {
+    return this.#writes.send(data, undefined, report);
   }
 
   closeWrite(): Promise<void> {
@@ -125,7 +125,7 @@ export class FaultyStream implements FaultyEnd {
     return this.#lanes.out(this.remoteAddr);
   }
 
-  #write(data: Uint8Array): Promise<void> {
+  #write(data: Uint8Array): Promise<unknown> {
     if (!this.#out.isClear) return this.#out.carry(data, false);
     this.#out.pass(data.length);
     return this.#under.send(data);

@@ -12,7 +12,7 @@ export interface StreamEnd {
   /** Whether something can come out now. */
   readonly ready: () => boolean;
   /** Takes a piece; resolves when it is gone. */
-  readonly deliver: (data: Uint8Array) => Promise<void> | void;
+  readonly deliver: (data: Uint8Array) => Promise<unknown> | void;
   /** The connection breaks, after all that came before. */
   readonly broken: (how: "reset" | "end") => void;
 }

@@ -8,7 +8,7 @@ import { type Dest, type MsgCb, NET_CONF, type NetAddr, type Pipe, TCP, UDP } fr
 import { ConnPipe } from "../../../lib/pipe/pipe.ts";
 import { ListenPipe } from "../../../lib/pipe/server.ts";
 import { memoryStreams } from "../../../lib/transport/memory.ts";
-import type { Sink, Transport } from "../../../lib/transport/transport.ts";
+import type { SendReport, Sink, Transport } from "../../../lib/transport/transport.ts";
 import { latch, until } from "../../helpers/pipes.ts";
 
 /** How many times as much one of many may cost as one of few. */
@@ -133,8 +133,9 @@ class Mouth implements Transport {
     this.#sink(message, from);
   }
 
-  send(): Promise<void> {
-    return Promise.resolve();
+  send({ length }: Uint8Array, _to?: NetAddr, report?: SendReport): Promise<number> {
+    report?.sent(length);
+    return Promise.resolve(length);
   }
 
   close(): Promise<void> {
@@ -191,9 +192,9 @@ class Counter extends Mouth {
   readonly remoteAddr = addr(2);
   sends = 0;
 
-  override send(): Promise<void> {
+  override send(data: Uint8Array, to?: NetAddr, report?: SendReport): Promise<number> {
     this.sends++;
-    return Promise.resolve();
+    return super.send(data, to, report);
   }
 }
 

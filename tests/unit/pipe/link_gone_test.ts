@@ -1,8 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { NET_CONF, TCP } from "@p2pd/pipes";
+import { NET_CONF, type NetAddr, TCP } from "@p2pd/pipes";
 import { ConnPipe } from "../../../lib/pipe/pipe.ts";
 import { TransportError } from "../../../lib/transport/error.ts";
-import type { Sink, Transport } from "../../../lib/transport/transport.ts";
+import { reported } from "../../../lib/transport/send_report.ts";
+import type { SendReport, Sink, Transport } from "../../../lib/transport/transport.ts";
 import { turns } from "../../helpers/turns.ts";
 
 const addr = (port: number) => ({ transport: TCP, hostname: "127.0.0.1", port });
@@ -35,9 +36,9 @@ class Scripted implements Transport {
     this.#end.resolve("end");
   }
 
-  send(): Promise<void> {
+  send({ length }: Uint8Array, to?: NetAddr, report?: SendReport): Promise<number> {
     const gone = new TransportError("reset", new Deno.errors.BrokenPipe("gone"));
-    return this.broken ? Promise.reject(gone) : Promise.resolve();
+    return reported(this.broken ? Promise.reject(gone) : Promise.resolve(), length, to, report);
   }
 
   closeWrite(): Promise<void> {

@@ -1,12 +1,12 @@
 /** A connection that is lost at any step of the handshake, the one right behind it included. */
 import { assert, assertEquals } from "@std/assert";
 import { deadline } from "@std/async";
-import { NET_CONF } from "@p2pd/pipes";
+import { NET_CONF, type NetAddr } from "@p2pd/pipes";
 import { tlsConf } from "../../../lib/pipe/tls_conf.ts";
 import { TransportError } from "../../../lib/transport/error.ts";
 import { memoryStreams } from "../../../lib/transport/memory.ts";
 import { makeContext, secure } from "../../../lib/transport/tls.ts";
-import type { Sink, Transport } from "../../../lib/transport/transport.ts";
+import type { SendReport, Sink, Transport } from "../../../lib/transport/transport.ts";
 import { clientTls, serverTls } from "../../helpers/tls.ts";
 
 const SIZE = 1000;
@@ -55,8 +55,8 @@ class Losing implements Transport {
     this.#under.interrupt?.();
   }
 
-  send(data: Uint8Array): Promise<void> {
-    return this.#under.send(data);
+  send(data: Uint8Array, to?: NetAddr, report?: SendReport): Promise<number> {
+    return this.#under.send(data, to, report);
   }
 
   close(): Promise<void> {
