@@ -7,12 +7,12 @@ import type { NetConf } from "./conf.ts";
 import { compileFilter, type Filter, passes, SUB_ALL } from "./filter.ts";
 import type { Envelope } from "./flow.ts";
 import { type Handler, HandlerList } from "./handler_list.ts";
-import { LazySet } from "./lazy_set.ts";
 import { Link, type LinkEnd } from "./link.ts";
 import { type Hand, type Kind, Mailbox } from "./mailbox.ts";
 import { readableOf, writableOf } from "./streams.ts";
-import { HandlerSubscription, QueueSubscription, SubscriptionIndex } from "./subscription.ts";
+import { HandlerSubscription, QueueSubscription } from "./subscription.ts";
 import { Tally } from "./tally.ts";
+import { Ties } from "./ties.ts";
 import type { TlsConf } from "./tls_conf.ts";
 import type {
   CloseInfo,
@@ -32,6 +32,8 @@ import type {
   WaitOptions,
 } from "./types.ts";
 import type { TlsInfo } from "./tls_info.ts";
+
+const NONE: readonly never[] = [];
 
 /**
  * The consumers of a pipe: everything that is the same for one connection, a datagram socket and a
@@ -56,17 +58,14 @@ export abstract class PipeBase implements Pipe, LinkEnd {
   readonly tally: Tally;
   /** The message handlers. */
   handlers = HandlerList.NONE;
-  readonly ups = new LazySet<UpCb>();
-  readonly ends = new LazySet<EndCb>();
-  readonly subs = new SubscriptionIndex<QueueSubscription>();
-  readonly links = new LazySet<Link>();
-  readonly incoming = new LazySet<Link>();
-  readonly failedLinks = new LazySet<Link>();
-  readonly #handlerSubs = new SubscriptionIndex<HandlerSubscription>();
+  /** The up and end handlers. Never changed, so that the connections of a server share them. */
+  ups: readonly UpCb[] = NONE;
+  ends: readonly EndCb[] = NONE;
   /** Loops over the pipe: they get every message, whoever else does. */
   loops = 0;
   bytesInHand = 0;
   protected readonly settleClosed: (info: CloseInfo) => void;
+  #ties: Ties | undefined;
   #inbox: Mailbox | undefined;
   #inputEnd: { readonly error: unknown } | undefined;
   #readable: ReadableStream<Uint8Array> | undefined;
@@ -112,6 +111,16 @@ export abstract class PipeBase implements Pipe, LinkEnd {
 
   get stats(): PipeStats {
     return this.tally.snapshot();
+  }
+
+  /** Its links and subscriptions, made when needed. */
+  get ties(): Ties {
+    return this.#ties ??= new Ties();
+  }
+
+  /** Those that there are, without making any. */
+  get tied(): Ties | undefined {
+    return this.#ties;
   }
 
   /** The implicit queue. */
@@ -198,10 +207,10 @@ export abstract class PipeBase implements Pipe, LinkEnd {
     const subscription = new QueueSubscription(
       filter,
       this.mailbox(),
-      () => this.subs.delete(subscription),
+      () => this.ties.subs.delete(subscription),
     );
     for (const envelope of this.takeHeld(filter)) subscription.mailbox.push(envelope);
-    this.subs.add(subscription);
+    this.ties.subs.add(subscription);
     if (this.#inputEnd !== undefined) subscription.mailbox.end(this.#inputEnd.error);
     return subscription;
   }
@@ -212,8 +221,9 @@ export abstract class PipeBase implements Pipe, LinkEnd {
       return this;
     }
     const filter = compileFilter(sub, "sub");
-    for (const s of this.subs.equal(filter)) s.close();
-    for (const s of this.#handlerSubs.equal(filter)) s.close();
+    const { subs, handlerSubs } = this.ties;
+    for (const s of subs.equal(filter)) s.close();
+    for (const s of handlerSubs.equal(filter)) s.close();
     return this;
   }
 
@@ -230,12 +240,12 @@ export abstract class PipeBase implements Pipe, LinkEnd {
   }
 
   delUpCb(cb: UpCb): this {
-    this.ups.delete(cb);
+    this.ups = this.ups.filter((up) => up !== cb);
     return this;
   }
 
   delEndCb(cb: EndCb): this {
-    this.ends.delete(cb);
+    this.ends = this.ends.filter((end) => end !== cb);
     return this;
   }
 
@@ -245,7 +255,7 @@ export abstract class PipeBase implements Pipe, LinkEnd {
     }
     if (pipe === this) throw new PipeStateError("Cannot link: a pipe cannot feed itself");
     const { end } = checkLinkOptions(options);
-    for (const link of this.links) if (link.target === pipe) return this;
+    for (const link of this.ties.links) if (link.target === pipe) return this;
     if (!this.isOpen || !pipe.isOpen) {
       throw new PipeStateError(`Cannot link: the ${this.isOpen ? "target" : "pipe"} is closed`);
     }
@@ -267,8 +277,8 @@ export abstract class PipeBase implements Pipe, LinkEnd {
 
   delPipe(pipe: Pipe): this {
     if (!(pipe instanceof PipeBase)) return this;
-    for (const link of this.links) if (link.target === pipe) link.cut();
-    for (const link of this.failedLinks) if (link.target === pipe) link.forget();
+    for (const link of this.ties.links) if (link.target === pipe) link.cut();
+    for (const link of this.ties.failedLinks) if (link.target === pipe) link.forget();
     return this;
   }
 
@@ -306,7 +316,7 @@ export abstract class PipeBase implements Pipe, LinkEnd {
 
   /** Whether messages go anywhere but to the inbox. */
   get consumed(): boolean {
-    return this.handlers.size > 0 || this.subs.size > 0 || this.links.size > 0;
+    return this.handlers.size > 0 || (this.#ties !== undefined && this.#ties.takers > 0);
   }
 
   /**
@@ -327,20 +337,20 @@ export abstract class PipeBase implements Pipe, LinkEnd {
     if (this.#inputEnd !== undefined) return;
     this.#inputEnd = { error };
     this.#inbox?.end(error);
-    for (const sub of this.subs) sub.mailbox.end(error);
+    for (const sub of this.#ties?.subs ?? []) sub.mailbox.end(error);
   }
 
   /** Tells the links from here that no more will come: in good order, or by an error. */
   protected endLinks(error?: unknown): void {
-    for (const link of this.links) link.sourceEnded(error);
-    for (const link of this.failedLinks) link.forget();
+    for (const link of this.#ties?.links ?? []) link.sourceEnded(error);
+    for (const link of this.#ties?.failedLinks ?? []) link.forget();
   }
 
   /** No more will be received, and what was is forgotten. */
   protected discardInput(error?: unknown): void {
     this.#inputEnd ??= { error };
     this.#inbox?.discard(error);
-    for (const sub of this.subs) sub.mailbox.discard(error);
+    for (const sub of this.#ties?.subs ?? []) sub.mailbox.discard(error);
   }
 
   /** A queue for messages of this pipe. */
@@ -352,10 +362,10 @@ export abstract class PipeBase implements Pipe, LinkEnd {
     checkFunction(cb, "handler");
     const handler: Handler = { cb, filter };
     const subscription = new HandlerSubscription(filter, () => {
-      this.#handlerSubs.delete(subscription);
+      this.ties.handlerSubs.delete(subscription);
       this.detach(handler);
     });
-    this.#handlerSubs.add(subscription);
+    this.ties.handlerSubs.add(subscription);
     this.attach(handler);
     return subscription;
   }
@@ -376,9 +386,10 @@ export abstract class PipeBase implements Pipe, LinkEnd {
   }
 
   #mailboxOf(sub: Sub | undefined): Mailbox {
-    if (this.subs.size > 0 || (sub !== undefined && sub !== SUB_ALL)) {
+    const subs = this.#ties?.subs;
+    if ((subs !== undefined && subs.size > 0) || (sub !== undefined && sub !== SUB_ALL)) {
       const filter = compileFilter(sub, "sub");
-      for (const found of this.subs.equal(filter)) return found.mailbox;
+      for (const found of subs?.equal(filter) ?? []) return found.mailbox;
       if (filter.key !== "") {
         throw new PipeStateError(
           `Cannot receive: nobody subscribed ${show(sub)}; call subscribe with it first`,

@@ -2,14 +2,18 @@ import type { PipeBase } from "./base.ts";
 import { envelop, type Envelope, type Flow } from "./flow.ts";
 import type { HandlerRunner } from "./handlers.ts";
 import type { RequestBook } from "./request_book.ts";
-import { offer } from "./subscription.ts";
+import { offer as offerTo } from "./subscription.ts";
+import type { Ties } from "./ties.ts";
 import type { NetAddr } from "./types.ts";
 
 /** The pipe whose messages are dispatched. */
 export interface Source extends PipeBase {
   readonly flow: Flow;
-  /** `request` calls in progress. */
-  readonly requests: RequestBook;
+  /** `request` calls in progress, if there ever was one. */
+  readonly asking: RequestBook | undefined;
+  /** The server that accepted it. */
+  readonly server: ReadingServer | undefined;
+  readonly runner: HandlerRunner;
   /** Whether somebody reads this very connection, rather than its server. */
   readonly hasOwner: boolean;
   /** Whether this side has ended it. */
@@ -22,70 +26,58 @@ export interface ReadingServer extends PipeBase {
   readonly reading: boolean;
 }
 
-/** Gives each message of a connection or socket to everybody whom it concerns. */
-export class Dispatcher {
-  readonly #pipe: Source;
-  readonly #server: ReadingServer | undefined;
-  readonly #runner: HandlerRunner;
-
-  constructor(pipe: Source, server: ReadingServer | undefined, runner: HandlerRunner) {
-    this.#pipe = pipe;
-    this.#server = server;
-    this.#runner = runner;
+/** A message has come for a pipe; handlers are last, since they run at once and may change everything. */
+export function deliver(pipe: Source, data: Uint8Array, from: NetAddr): void {
+  const { server, flow, asking, tied } = pipe;
+  const handled = pipe.handlers.size > 0;
+  let taken = handled;
+  let envelope: Envelope | undefined;
+  const asked = asking !== undefined && asking.size > 0;
+  if (asked || takers(tied) > 0 || takers(server?.tied) > 0) {
+    const sole = !handled && tied?.links.size === 1 && others(pipe) === 0;
+    envelope = envelop(data, from, flow, sole);
+    if (offerAll(pipe, envelope)) taken = true;
   }
-
-  /** Whose inbox keeps what nobody consumes. */
-  get reader(): PipeBase {
-    const server = this.#server;
-    return server !== undefined && server.reading && !this.#pipe.hasOwner ? server : this.#pipe;
+  const reader = server === undefined ? pipe : readerOf(pipe);
+  if (!taken || reader.loops > 0 || reader.inboxWaiting > 0) {
+    reader.inbox.push(envelope ?? envelop(data, from, flow));
   }
+  // A filter may have closed the pipe.
+  if (handled && !pipe.stopped) pipe.runner.run(data, from);
+}
 
-  /** A message has come; handlers are last, since they run at once and may change everything. */
-  deliver(data: Uint8Array, from: NetAddr): void {
-    const pipe = this.#pipe, flow = pipe.flow;
-    const handled = pipe.handlers.size > 0;
-    let taken = handled;
-    let envelope: Envelope | undefined;
-    if (pipe.requests.size > 0 || this.#queuedOrLinked) {
-      const sole = !handled && pipe.links.size === 1 && this.#others === 0;
-      envelope = envelop(data, from, flow, sole);
-      if (this.#offer(envelope)) taken = true;
-    }
-    const reader = this.#server === undefined ? pipe : this.reader;
-    if (!taken || reader.loops > 0 || reader.inboxWaiting > 0) {
-      reader.inbox.push(envelope ?? envelop(data, from, flow));
-    }
-    // A filter may have closed the pipe.
-    if (handled && !pipe.stopped) this.#runner.run(data, from);
-  }
+/** Whose inbox keeps what nobody consumes. */
+export function readerOf(pipe: Source): PipeBase {
+  const { server } = pipe;
+  return server !== undefined && server.reading && !pipe.hasOwner ? server : pipe;
+}
 
-  /** How many there are who may see a message besides the handlers and links of the pipe. */
-  get #others(): number {
-    const pipe = this.#pipe, server = this.#server;
-    const own = pipe.subs.size + pipe.requests.size + pipe.loops + pipe.inboxWaiting;
-    if (server === undefined) return own;
-    return own + server.subs.size + server.links.size + server.loops + server.inboxWaiting;
-  }
+function takers(tied: Ties | undefined): number {
+  return tied === undefined ? 0 : tied.takers;
+}
 
-  get #queuedOrLinked(): boolean {
-    const pipe = this.#pipe, server = this.#server;
-    return pipe.subs.size > 0 || pipe.links.size > 0 ||
-      (server !== undefined && (server.subs.size > 0 || server.links.size > 0));
-  }
+/** How many there are who may see a message besides the handlers and links of the pipe. */
+function others(pipe: Source): number {
+  const { server, asking, tied, loops, inboxWaiting } = pipe;
+  const own = (tied?.subs.size ?? 0) + (asking?.size ?? 0) + loops + inboxWaiting;
+  if (server === undefined) return own;
+  return own + takers(server.tied) + server.loops + server.inboxWaiting;
+}
 
-  /** Offers a message to requests, subscriptions and links; whether it is any of theirs. */
-  #offer(envelope: Envelope): boolean {
-    const { data, from } = envelope;
-    const pipe = this.#pipe, server = this.#server;
-    let taken = this.#queuedOrLinked;
-    if (pipe.requests.size > 0 && pipe.requests.answer(data, from, this.#report)) taken = true;
-    if (pipe.subs.size > 0) offer(pipe.subs, envelope, this.#report);
-    for (const link of pipe.links) link.offer(envelope);
-    if (server === undefined) return taken;
-    if (server.subs.size > 0) offer(server.subs, envelope, this.#report);
-    for (const link of server.links) link.offer(envelope);
-    return taken;
-  }
+/** Offers a message to requests, subscriptions and links; whether it is any of theirs. */
+function offerAll(pipe: Source, envelope: Envelope): boolean {
+  const { data, from } = envelope;
+  const { asking, tied, server } = pipe;
+  const report = (error: unknown) => pipe.report(error);
+  const taken = takers(tied) + takers(server?.tied) > 0;
+  const answered = asking !== undefined && asking.answer(data, from, report);
+  if (tied !== undefined) offer(tied, envelope, report);
+  const shared = server?.tied;
+  if (shared !== undefined) offer(shared, envelope, report);
+  return taken || answered;
+}
 
-  readonly #report = (error: unknown): void => this.#pipe.report(error);
+function offer({ subs, links }: Ties, envelope: Envelope, report: (error: unknown) => void): void {
+  if (subs.size > 0) offerTo(subs, envelope, report);
+  for (const link of links) link.offer(envelope);
 }

@@ -13,6 +13,15 @@ export interface Envelope {
   readonly sole: boolean;
 }
 
+/** What a flow needs of its pipe. */
+export interface FlowPipe extends Pipe {
+  readonly tally: Tally;
+  /** Nothing received waits or is handled any more. */
+  flowIdle(): void;
+  /** Takes back the memory of a message for which that was agreed: see {@linkcode Envelope.sole}. */
+  recycle(data: Uint8Array): void;
+}
+
 /** Puts a message into an envelope. */
 export function envelop(
   data: Uint8Array,
@@ -39,26 +48,13 @@ export class Flow {
   #resume: (() => void) | undefined;
   readonly #maxBytes: number;
   readonly #maxMessages: number;
-  readonly #onIdle: () => void;
-  readonly #tally: Tally;
   /** The pipe the messages came by. */
-  readonly pipe: Pipe;
-  /** Gives the memory of a message back to the transport. */
-  readonly recycle: ((data: Uint8Array) => void) | undefined;
+  readonly pipe: FlowPipe;
 
-  constructor(
-    pipe: Pipe,
-    tally: Tally,
-    bounds: { readonly bytes: number; readonly messages: number },
-    onIdle: () => void,
-    recycle?: (data: Uint8Array) => void,
-  ) {
-    this.recycle = recycle;
+  constructor(pipe: FlowPipe, bounds: { readonly bytes: number; readonly messages: number }) {
     this.pipe = pipe;
-    this.#tally = tally;
     this.#maxBytes = bounds.bytes;
     this.#maxMessages = bounds.messages === 0 ? Infinity : bounds.messages;
-    this.#onIdle = onIdle;
   }
 
   /** Whether nothing received is waiting or being handled. */
@@ -80,7 +76,7 @@ export class Flow {
   enter(envelope: Envelope): void {
     this.#bytes += envelope.size;
     this.#messages++;
-    this.#tally.queued(1);
+    this.pipe.tally.queued(1);
     this.#holds++;
   }
 
@@ -89,7 +85,7 @@ export class Flow {
     if (this.#excused?.delete(envelope)) return;
     this.#bytes -= envelope.size;
     this.#messages--;
-    this.#tally.queued(-1);
+    this.pipe.tally.queued(-1);
     if (this.#resume !== undefined && this.open) this.wake();
     this.release();
   }
@@ -109,7 +105,7 @@ export class Flow {
 
   /** It is done. */
   release(): void {
-    if (--this.#holds === 0) this.#onIdle();
+    if (--this.#holds === 0) this.pipe.flowIdle();
   }
 
   /** Resolves when there is room, or at `wake`. One waiter: the reading loop. */

@@ -24,7 +24,13 @@ export class Gate {
   readonly #rules: PeerRules | undefined;
   readonly #ids: MsgIds | undefined;
 
-  constructor(pipe: Gated) {
+  /** For a pipe; undefined if everything is let in. */
+  static for(pipe: Gated): Gate | undefined {
+    const { kind, conf } = pipe;
+    return kind === "stream" && conf.enableMsgIds === false ? undefined : new Gate(pipe);
+  }
+
+  private constructor(pipe: Gated) {
     const { conf, kind, remoteAddr } = pipe;
     this.#pipe = pipe;
     // A connection has no strangers.

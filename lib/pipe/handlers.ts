@@ -39,6 +39,8 @@ export class HandlerRunner implements SendWatcher {
   /** The size of the one that ends with a send. */
   #watched = 0;
   #whenIdle: (() => void) | undefined;
+  /** To the promise of a handler on a stream: made once, and not for those that end with a send. */
+  #reactions: { readonly done: () => void; readonly failed: (e: unknown) => void } | undefined;
 
   constructor(host: RunnerHost) {
     this.#host = host;
@@ -126,9 +128,17 @@ export class HandlerRunner implements SendWatcher {
 
   #track(promise: Promise<unknown>, size: number): void {
     this.#begin(size);
-    if (this.#host.watchSend(promise, this)) this.#watched = size;
-    else if (size === 0) promise.then(this.#done, this.#failed);
-    else promise.then(() => this.#settle(size), (error) => this.#failed(error, size));
+    if (this.#host.watchSend(promise, this)) {
+      this.#watched = size;
+    } else if (size > 0) {
+      promise.then(() => this.#settle(size), (error) => this.#failed(error, size));
+    } else {
+      const { done, failed } = this.#reactions ??= {
+        done: () => this.#settle(0),
+        failed: (error) => this.#failed(error, 0),
+      };
+      promise.then(done, failed);
+    }
   }
 
   sendEnded(): void {
@@ -139,12 +149,10 @@ export class HandlerRunner implements SendWatcher {
     this.#failed(error, this.#watched);
   }
 
-  // Made once for each runner, not for each message.
-  readonly #done = (): void => this.#settle(0);
-  readonly #failed = (error: unknown, size = 0): void => {
+  #failed(error: unknown, size: number): void {
     this.#host.report(error);
     this.#settle(size);
-  };
+  }
 
   #begin(size: number): void {
     this.#running++;

@@ -3,7 +3,7 @@ import type { Envelope } from "./flow.ts";
 import { envelopeQueue, type Kind } from "./mailbox.ts";
 import type { MessageQueue } from "./queue.ts";
 import type { NetConf } from "./conf.ts";
-import type { LazySet } from "./lazy_set.ts";
+import type { Ties } from "./ties.ts";
 import type { CloseInfo } from "./types.ts";
 
 /** What a link needs of the pipes at its ends. */
@@ -12,11 +12,8 @@ export interface LinkEnd {
   /** Whether what waits may be dropped. */
   readonly lossy: boolean;
   readonly conf: Readonly<NetConf>;
-  /** The links from here, and to here. */
-  readonly links: LazySet<Link>;
-  readonly incoming: LazySet<Link>;
-  /** Those from here whose target takes nothing any more, but has not ended yet. */
-  readonly failedLinks: LazySet<Link>;
+  /** Its links, made when needed. */
+  readonly ties: Ties;
   /** Sends one message on, cut to the size of a datagram where it must be. */
   forward(data: Uint8Array): Promise<unknown>;
   closeWrite(): Promise<void>;
@@ -52,14 +49,14 @@ export class Link {
   /** Links two pipes: by a new link, or by one that was cut and is still sending, to keep the order. */
   static between(source: LinkEnd, target: LinkEnd, end: boolean | undefined): Link {
     let link: Link | undefined;
-    for (const old of target.incoming) if (old.source === source) link = old;
+    for (const old of target.ties.incoming) if (old.source === source) link = old;
     link ??= new Link(source, target);
     link.#isCut = false;
-    source.failedLinks.delete(link);
+    source.ties.failedLinks.delete(link);
     link.#end = end;
-    source.links.add(link);
-    target.incoming.add(link);
-    for (const back of target.links) {
+    source.ties.links.add(link);
+    target.ties.incoming.add(link);
+    for (const back of target.ties.links) {
       if (back.target !== source) continue;
       link.#pair = back;
       back.#pair = link;
@@ -89,7 +86,7 @@ export class Link {
   cut(): void {
     if (this.#pair !== undefined) this.#pair.#pair = undefined;
     this.#pair = undefined;
-    this.source.links.delete(this);
+    this.source.ties.links.delete(this);
     this.#isCut = true;
     this.#afterFlush(() => {
       if (this.#isCut) this.#remove();
@@ -136,7 +133,7 @@ export class Link {
   readonly #sent = (): void => {
     const done = this.#sending;
     // Only now has the system taken it.
-    if (done?.sole === true) done.flow.recycle?.(done.data);
+    if (done?.sole === true) done.flow.pipe.recycle(done.data);
     this.#settled();
   };
 
@@ -161,8 +158,8 @@ export class Link {
     if (!gone && (refused || this.target.kind === "datagram")) return this.#settled();
     this.#discard();
     // It stays known to the target, whose end is then passed on.
-    this.source.links.delete(this);
-    if (!this.#isCut) this.source.failedLinks.add(this);
+    this.source.ties.links.delete(this);
+    if (!this.#isCut) this.source.ties.failedLinks.add(this);
     else this.#remove();
     this.source.unlinked();
     this.#settled();
@@ -180,9 +177,9 @@ export class Link {
   }
 
   #remove(): void {
-    this.source.links.delete(this);
-    this.source.failedLinks.delete(this);
-    if (!this.target.incoming.delete(this)) return;
+    this.source.ties.links.delete(this);
+    this.source.ties.failedLinks.delete(this);
+    if (!this.target.ties.incoming.delete(this)) return;
     this.source.unlinked();
     this.target.unlinked();
   }

@@ -51,7 +51,7 @@ async function openSocket(p: Plan): Promise<Opened & { readonly tls: TlsContext 
 
 function begin<P extends PipeBase & { start(): void }>(pipe: P, p: Plan): P {
   if (p.msgCb !== undefined) pipe.addMsgCb(p.msgCb);
-  if (p.upCb !== undefined) pipe.ups.add(p.upCb);
+  if (p.upCb !== undefined) pipe.ups = [p.upCb];
   if (p.endCb !== undefined) pipe.addEndCb(p.endCb);
   pipe.start();
   return pipe;

@@ -5,9 +5,9 @@ import type { Transport } from "../transport/transport.ts";
 import { PipeBase } from "./base.ts";
 import { checkFunction } from "./checks.ts";
 import type { NetConf } from "./conf.ts";
-import { Dispatcher, type ReadingServer } from "./dispatch.ts";
+import { deliver, readerOf, type ReadingServer, type Source } from "./dispatch.ts";
 import type { Filter } from "./filter.ts";
-import { type Envelope, Flow } from "./flow.ts";
+import { type Envelope, Flow, type FlowPipe } from "./flow.ts";
 import { Gate } from "./gate.ts";
 import type { Handler, HandlerList } from "./handler_list.ts";
 import { HandlerRunner } from "./handlers.ts";
@@ -52,15 +52,18 @@ export interface ConnPipeOptions {
   readonly server?: ServerSide;
 }
 
+const NO_TIES = { subs: { size: 0 }, links: { size: 0 } };
+
 /** A pipe with a transport of its own: a client, an accepted connection, or a datagram socket. */
-export class ConnPipe extends PipeBase implements Sender, TlsStarter {
+export class ConnPipe extends PipeBase implements Source, FlowPipe, Sender, TlsStarter {
   readonly role: "client" | "server" | "accepted";
   readonly kind: Kind;
   readonly lossy: boolean;
   readonly localAddr: NetAddr;
   readonly remoteAddr: NetAddr | undefined;
   readonly flow: Flow;
-  readonly requests = new RequestBook();
+  readonly server: ServerSide | undefined;
+  readonly runner: HandlerRunner;
   #transport: Transport;
   /** While TLS is being started. */
   #tlsStart: TlsStart | undefined;
@@ -68,11 +71,10 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
   #replaced: Promise<void> | undefined;
   /** The host that the caller wanted to reach, which TLS has to prove. */
   readonly #name: string | undefined;
-  readonly #server: ServerSide | undefined;
-  readonly #runner: HandlerRunner;
-  readonly #dispatcher: Dispatcher;
   readonly #outbox: Outbox;
-  readonly #gate: Gate;
+  /** What its messages have to pass, if there is anything to be checked. */
+  readonly #gate: Gate | undefined;
+  #requests: RequestBook | undefined;
   #idleWatch: IdleWatch | undefined;
   #state: "open" | "closing" | "closed" = "open";
   #inputEnded = false;
@@ -98,29 +100,22 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
     this.localAddr = transport.localAddr;
     this.remoteAddr = transport.remoteAddr;
     this.#transport = transport;
-    this.#server = server;
+    this.server = server;
     const bytes = this.lossy ? Infinity : conf.readerLimit;
     const messages = this.lossy ? 0 : conf.maxQsize;
-    this.flow = new Flow(
-      this,
-      this.tally,
-      { bytes, messages },
-      () => this.#idle(),
-      transport.recycle === undefined ? undefined : (data) => this.#transport.recycle?.(data),
-    );
-    this.#runner = new HandlerRunner(this);
-    this.#dispatcher = new Dispatcher(this, server, this.#runner);
-    const gate = this.#gate = new Gate(this);
+    this.flow = new Flow(this, { bytes, messages });
+    this.runner = new HandlerRunner(this);
+    const gate = this.#gate = Gate.for(this);
     if (reliability !== undefined) {
-      reliability.admits = (from) => gate.admits(from);
+      reliability.admits = (from) => gate === undefined || gate.admits(from);
       reliability.onDuplicate = () => this.tally.duplicate();
     }
     this.#outbox = new Outbox(transport, this, options.dest);
     this.#name = options.dest?.path === undefined ? options.dest?.hostname : undefined;
     if (server !== undefined) {
       this.handlers = server.handlers;
-      for (const cb of server.ups) this.ups.add(cb);
-      for (const cb of server.ends) this.ends.add(cb);
+      this.ups = server.ups;
+      this.ends = server.ends;
     }
   }
 
@@ -152,9 +147,17 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
 
   /** Whether messages go anywhere but to an inbox, on the server included. */
   override get consumed(): boolean {
-    const server = this.#server;
-    return super.consumed ||
-      (server !== undefined && (server.subs.size > 0 || server.links.size > 0));
+    const shared = this.server?.tied;
+    return super.consumed || (shared !== undefined && shared.takers > 0);
+  }
+
+  /** `request` calls in progress; made when needed. */
+  get requests(): RequestBook {
+    return this.#requests ??= new RequestBook();
+  }
+
+  get asking(): RequestBook | undefined {
+    return this.#requests;
   }
 
   /** Whether this side has ended it: nothing is handled any more. */
@@ -164,7 +167,7 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
 
   /** Calls the up handlers and starts to read. */
   start(): void {
-    for (const cb of [...this.ups]) this.#runner.before(() => cb(null, this.#peer, this));
+    for (const cb of this.ups) this.runner.before(() => cb(null, this.#peer, this));
     const { idleTimeout } = this.conf;
     if (idleTimeout > 0 && idleTimeout < Infinity) {
       const idle = () =>
@@ -210,16 +213,16 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
 
   addUpCb(cb: UpCb): this {
     checkFunction(cb, "upCb");
-    if (this.ups.has(cb)) return this;
-    this.ups.add(cb);
-    if (this.#state === "open") this.#runner.before(() => cb(null, this.#peer, this));
+    if (this.ups.includes(cb)) return this;
+    this.ups = [...this.ups, cb];
+    if (this.#state === "open") this.runner.before(() => cb(null, this.#peer, this));
     return this;
   }
 
   addEndCb(cb: EndCb): this {
     checkFunction(cb, "endCb");
-    if (this.ends.has(cb)) return this;
-    this.ends.add(cb);
+    if (this.ends.includes(cb)) return this;
+    this.ends = [...this.ends, cb];
     if (this.#endsCalled) queueMicrotask(() => this.#callEnd(cb));
     return this;
   }
@@ -227,28 +230,28 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
   attach(handler: Handler, shared?: HandlerList): void {
     if (this.handlers.has(handler)) return;
     this.handlers = shared ?? this.handlers.with(handler);
-    this.#runner.feed(this.takeHeld(handler.filter));
+    this.runner.feed(this.takeHeld(handler.filter));
     this.consumerAdded();
   }
 
   protected consumerAdded(): void {
     if (this.#inputEnded) this.#pushed = true;
-    this.#idle();
+    this.flowIdle();
   }
 
   detach(handler: Handler, shared?: HandlerList): void {
     this.handlers = shared ?? this.handlers.without(handler);
     if (this.handlers.size > 0) return;
     // What no handler has begun with is for the next consumer, unless another one has had it.
-    const left = this.#runner.drain();
-    const { reader } = this.#dispatcher;
+    const left = this.runner.drain();
+    const reader = readerOf(this);
     if (this.consumed || reader.loops > 0) return;
     for (const envelope of left) reader.inbox.restore(envelope);
   }
 
   /** Hands over messages that waited elsewhere to the handlers. */
   feed(envelopes: readonly Envelope[]): void {
-    this.#runner.feed(envelopes);
+    this.runner.feed(envelopes);
   }
 
   takeHeld(filter?: Filter): Envelope[] {
@@ -262,12 +265,12 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
 
   /** From now on it is read for itself, with what its server's reader has not taken yet. */
   #own(): void {
-    for (const envelope of this.#server?.giveBack(this) ?? []) this.inbox.restore(envelope);
+    for (const envelope of this.server?.giveBack(this) ?? []) this.inbox.restore(envelope);
   }
 
   async closeWrite(): Promise<void> {
     await this.#outbox.closeWrite();
-    this.#idle();
+    this.flowIdle();
   }
 
   async startTls(tls: true | TlsConf = true): Promise<TlsInfo> {
@@ -313,7 +316,7 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
   }
 
   unlinked(): void {
-    this.#idle();
+    this.flowIdle();
   }
 
   get #peer(): NetAddr {
@@ -337,9 +340,11 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
   readonly #sink = (data: Uint8Array, sender: NetAddr): boolean => {
     // Closing: read on and forget, or a peer that waits for us to read would never let us finish.
     if (this.#state !== "open") return true;
-    const from = this.#gate.enter(data, sender);
-    if (from === undefined) return this.flow.open;
-    this.#dispatcher.deliver(data, from);
+    const gate = this.#gate;
+    let from: NetAddr | undefined = sender;
+    if (gate === undefined) this.tally.received(data.length);
+    else from = gate.enter(data, sender);
+    if (from !== undefined) deliver(this, data, from);
     return this.flow.open;
   };
 
@@ -363,12 +368,13 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
   /** The peer has ended its side in good order, or a datagram socket was closed underneath. */
   #endOfInput(): void {
     this.#inputEnded = true;
-    const readers = this.inboxWaiting + this.loops + this.subs.size;
-    this.#pushed = readers === 0 && this.handlers.size + this.links.size > 0;
+    const { subs, links } = this.tied ?? NO_TIES;
+    const readers = this.inboxWaiting + this.loops + subs.size;
+    this.#pushed = readers === 0 && this.handlers.size + links.size > 0;
     this.endInput();
-    this.requests.fail(new PipeClosedError("The pipe ended before the reply came"));
+    this.#requests?.fail(new PipeClosedError("The pipe ended before the reply came"));
     this.endLinks();
-    this.#runner.whenIdle(() => this.#callEnds());
+    this.runner.whenIdle(() => this.#callEnds());
   }
 
   #fail(error: unknown): void {
@@ -389,9 +395,9 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
     this.#inputEnded = true;
     this.#failure = cause;
     this.endInput(closed);
-    this.requests.fail(closed);
+    this.#requests?.fail(closed);
     this.endLinks(closed);
-    this.#runner.whenIdle(() => this.#callEnds());
+    this.runner.whenIdle(() => this.#callEnds());
     this.#transport.abort(cause);
     this.#finish({ by, error: cause });
   }
@@ -428,8 +434,8 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
   #stop(error?: unknown): void {
     this.#stopped = true;
     this.discardInput(error);
-    this.requests.fail(error ?? this.#closedError("wait for a reply"));
-    this.#runner.drain();
+    this.#requests?.fail(error ?? this.#closedError("wait for a reply"));
+    this.runner.drain();
     this.endLinks(error);
     this.#callEnds();
     this.flow.wake();
@@ -440,8 +446,8 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
     this.#idleWatch?.stop();
     this.#tlsStart?.stop();
     this.flow.wake();
-    for (const link of this.incoming) link.targetClosed(info);
-    this.#server?.gone(this);
+    for (const link of this.tied?.incoming ?? []) link.targetClosed(info);
+    this.server?.gone(this);
     this.settleClosed(info);
   }
 
@@ -453,17 +459,21 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
   #callEnds(): void {
     if (this.#endsCalled) return;
     this.#endsCalled = true;
-    for (const cb of [...this.ends]) this.#callEnd(cb);
-    this.#idle();
+    for (const cb of this.ends) this.#callEnd(cb);
+    this.flowIdle();
   }
 
   #callEnd(cb: EndCb): void {
-    if (this.ends.has(cb)) this.#runner.before(() => cb(null, this.#peer, this));
+    if (this.ends.includes(cb)) this.runner.before(() => cb(null, this.#peer, this));
   }
 
   /** Looks, a moment later, whether anybody will still need this pipe. */
-  #idle(): void {
+  flowIdle(): void {
     if (this.#inputEnded && this.#state === "open") queueMicrotask(() => this.#closeIfDone());
+  }
+
+  recycle(data: Uint8Array): void {
+    this.#transport.recycle?.(data);
   }
 
   #closeIfDone(): void {
@@ -473,9 +483,9 @@ export class ConnPipe extends PipeBase implements Sender, TlsStarter {
 
   /** Whether nobody but the pipe itself is there to close it. */
   get #closesItself(): boolean {
-    for (const link of this.incoming) if (link.carriesEnd) return false; // that one will
-    if (this.#server === undefined || this.#claimed) return this.#pushed;
-    return this.#server.watched && (this.#pushed || !this.#pulled);
+    for (const link of this.tied?.incoming ?? []) if (link.carriesEnd) return false; // that one will
+    if (this.server === undefined || this.#claimed) return this.#pushed;
+    return this.server.watched && (this.#pushed || !this.#pulled);
   }
 }
 

@@ -1,6 +1,5 @@
 import { PipeClosedError } from "../errors.ts";
 import { checkCount, checkFunction, checkWait } from "./checks.ts";
-import { LazySet } from "./lazy_set.ts";
 import { Ring } from "./ring.ts";
 import type { WaitOptions } from "./types.ts";
 import { type Reader, timedOut, Waiting } from "./waiting.ts";
@@ -71,7 +70,7 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
   /** The size that each item had when it came, where sizes are counted. */
   readonly #sizes = new Ring<number>();
   /** In the order they came. */
-  readonly #producers = new LazySet<Producer<T>>();
+  #producers: Set<Producer<T>> | undefined;
   readonly #readers: WaitList<Reader<T>>;
   /** One to wait by, again and again. */
   #reader: Waiting<T> | undefined;
@@ -194,12 +193,13 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
     const { signal } = checkWait(options);
     signal?.throwIfAborted();
     if (this.#closed) throw this.#refusal();
-    if (this.#producers.size === 0 && (this.push(item) || this.#overflow !== "block")) return;
+    const producers = this.#producers ??= new Set();
+    if (producers.size === 0 && (this.push(item) || this.#overflow !== "block")) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const producer = { item, admitted: resolve, refused: reject };
-    this.#producers.add(producer);
+    producers.add(producer);
     const onAbort = () => {
-      this.#producers.delete(producer);
+      producers.delete(producer);
       reject(signal?.reason);
     };
     signal?.addEventListener("abort", onAbort, { once: true });
@@ -289,8 +289,8 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
     this.#closed = true;
     this.#error = error;
     this.#readers.stop();
-    for (const producer of this.#producers) producer.refused(this.#refusal());
-    this.#producers.clear();
+    for (const producer of this.#producers ?? []) producer.refused(this.#refusal());
+    this.#producers?.clear();
     for (let r = this.#readers.shift(); r !== undefined; r = this.#readers.shift()) r.end(error);
     this.#readers.stop(); // one may have come back for a moment, with its deadline
   }
@@ -387,7 +387,7 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
   /** Forgets what is held. */
   clear(): void {
     while (this.#items.length > 0) this.#remove();
-    this.#admit();
+    if (this.#producers !== undefined) this.#admit(this.#producers);
   }
 
   /** Closes and forgets what is held. */
@@ -409,7 +409,7 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
   #next(): T {
     this.#taken++;
     const item = this.#remove();
-    if (this.#producers.size > 0) this.#admit();
+    if (this.#producers !== undefined) this.#admit(this.#producers);
     return item;
   }
 
@@ -439,10 +439,10 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
   }
 
   /** Lets waiting producers in while there is room. */
-  #admit(): void {
-    for (const producer of this.#producers) {
+  #admit(producers: Set<Producer<T>>): void {
+    for (const producer of producers) {
       if (!this.push(producer.item)) return;
-      this.#producers.delete(producer);
+      producers.delete(producer);
       producer.admitted();
     }
   }

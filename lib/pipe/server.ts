@@ -103,7 +103,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
   }
 
   get watched(): boolean {
-    return this.#reading || this.consumed || this.ups.size > 0 || this.ends.size > 0;
+    return this.#reading || this.consumed || this.ups.length > 0 || this.ends.length > 0;
   }
 
   protected get isOpen(): boolean {
@@ -146,7 +146,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
 
   addUpCb(cb: UpCb): this {
     checkFunction(cb, "upCb");
-    this.ups.add(cb);
+    if (!this.ups.includes(cb)) this.ups = [...this.ups, cb];
     for (const client of this.#clients) client.addUpCb(cb);
     this.#watch();
     return this;
@@ -159,7 +159,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
 
   addEndCb(cb: EndCb): this {
     checkFunction(cb, "endCb");
-    this.ends.add(cb);
+    if (!this.ends.includes(cb)) this.ends = [...this.ends, cb];
     for (const client of this.#clients) client.addEndCb(cb);
     this.#watch();
     return this;

@@ -1,7 +1,6 @@
 import { PipeStateError } from "../errors.ts";
 import { type Filter, peerKeys } from "./filter.ts";
 import type { Envelope } from "./flow.ts";
-import { LazySet } from "./lazy_set.ts";
 import type { Mailbox } from "./mailbox.ts";
 import type { Message, NetAddr, Subscription, WaitOptions } from "./types.ts";
 
@@ -95,7 +94,7 @@ function taken(): PipeStateError {
 
 /** Subscriptions by filter: those for one peer are found by its address, not by a scan. */
 export class SubscriptionIndex<S extends { readonly filter: Filter }> {
-  readonly #anybody = new LazySet<S>();
+  readonly #anybody = new Set<S>();
   #byPeer: Map<string, Set<S>> | undefined;
   #size = 0;
 

@@ -2,37 +2,42 @@ import type { NetAddr } from "../pipe/types.ts";
 import { busyWith, type TransportError } from "./error.ts";
 import type { Sink } from "./transport.ts";
 
-interface Pull {
-  readonly sink: Sink;
+/** How a pull ends. */
+interface Settle {
   readonly resolve: (how: "paused" | "end") => void;
   readonly reject: (error: unknown) => void;
 }
 
 /** The `pull` of a transport to which the platform pushes what it received. */
 export class PushReader {
-  #pull: Pull | undefined;
+  /** Of the pull in progress; beside what is only needed at its end, since every message looks at it. */
+  #sink: Sink | undefined;
+  #settle: Settle | undefined;
 
   /** Whether a pull is in progress. */
   get reading(): boolean {
-    return this.#pull !== undefined;
+    return this.#sink !== undefined;
   }
 
   /** Starts a pull. */
   start(sink: Sink): Promise<"paused" | "end"> {
-    if (this.#pull !== undefined) return Promise.reject(busyWith("read"));
-    return new Promise((resolve, reject) => this.#pull = { sink, resolve, reject });
+    if (this.#sink !== undefined) return Promise.reject(busyWith("read"));
+    this.#sink = sink;
+    return new Promise((resolve, reject) => this.#settle = { resolve, reject });
   }
 
   /** Hands over to the pull in progress; false if there is none any more. */
   push(data: Uint8Array, from: NetAddr): boolean {
-    const pull = this.#pull;
-    if (pull === undefined) return false;
+    const sink = this.#sink;
+    if (sink === undefined) return false;
+    const settle = this.#settle;
     try {
-      if (pull.sink(data, from)) return this.#pull === pull;
-      if (this.#pull === pull) this.#take()?.resolve("paused");
+      if (sink(data, from)) return this.reading;
+      // Another pull may have begun meanwhile.
+      if (this.#settle === settle) this.pause();
     } catch (error) {
-      if (this.#pull === pull) this.#take()?.reject(error);
-      else throw error;
+      if (this.#settle !== settle) throw error;
+      this.#take()?.reject(error);
     }
     return this.reading;
   }
@@ -52,9 +57,9 @@ export class PushReader {
     this.#take()?.reject(error);
   }
 
-  #take(): Pull | undefined {
-    const pull = this.#pull;
-    this.#pull = undefined;
-    return pull;
+  #take(): Settle | undefined {
+    const settle = this.#settle;
+    this.#sink = this.#settle = undefined;
+    return settle;
   }
 }

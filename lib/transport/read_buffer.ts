@@ -10,11 +10,10 @@ const RELAY = 256 * 1024;
  * What one connection reads into. Never memory that somebody else has: a message's could be transferred
  * while a read writes to it.
  */
-export class ReadBuffer {
+export class ReadBuffer extends Slab {
   #bytes = new Uint8Array(FIRST);
   /** Its first bytes, as many as came last: the next message is often as long. */
   #head: Uint8Array = this.#bytes;
-  readonly #slab = new Slab();
   #largest = LAST;
   /** A buffer of this size that came back. */
   #spare: Uint8Array<ArrayBuffer> | undefined;
@@ -41,9 +40,9 @@ export class ReadBuffer {
       this.#replace(this.#spare ?? new Uint8Array(size));
     }
     if (count >= LARGE) return count === size ? bytes : bytes.subarray(0, count);
-    if (bytes !== this.#bytes) return this.#slab.keep(bytes);
+    if (bytes !== this.#bytes) return this.keep(bytes);
     if (this.#head.length !== count) this.#head = bytes.subarray(0, count);
-    return this.#slab.keep(this.#head);
+    return this.keep(this.#head);
   }
 
   /**

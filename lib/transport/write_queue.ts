@@ -111,29 +111,31 @@ export class WriteQueue {
   readonly #next = (done?: unknown): number | Promise<number> => {
     const { length } = this.#current;
     if (this.#stream && typeof done === "number" && done < length) {
-      return this.#writeRest(this.#current, done).then(this.#over, this.#lost);
+      return this.#writeRest(this.#current, done)
+        .then(() => this.#over(), (error) => this.#lost(error));
     }
     return this.#over();
   };
 
-  readonly #over = (): number => {
+  #over(): number {
     const { length } = this.#current, report = this.#currentReport;
     this.#goOn();
     report?.sent(length); // last, since it may send again
     return length;
-  };
+  }
 
   readonly #broke = (error: unknown): number | Promise<number> => {
     if (this.#retry === undefined) return this.#lost(error);
-    return this.#retry(error, this.#current, this.#currentTo).then(this.#over, this.#lost);
+    return this.#retry(error, this.#current, this.#currentTo)
+      .then(() => this.#over(), (error) => this.#lost(error));
   };
 
-  readonly #lost = (error: unknown): never => {
+  #lost(error: unknown): never {
     const to = this.#currentTo, report = this.#currentReport;
     const failure = this.#failed(error);
     this.#goOn();
     throw report === undefined ? failure : report.failed(failure, to);
-  };
+  }
 
   #goOn(): void {
     this.#current = NONE;

@@ -107,10 +107,10 @@ Deno.test("link: one that has failed can be removed, and is forgotten with its s
     near.broken = true;
     far.say();
     await turns(2);
-    assertEquals([b.links.size, a.incoming.size], [0, 1]);
+    assertEquals([b.ties.links.size, a.ties.incoming.size], [0, 1]);
     if (how === "removed") b.delPipe(a);
     else await b.close();
-    assertEquals([b.failedLinks.size, a.incoming.size], [0, 0], how);
+    assertEquals([b.ties.failedLinks.size, a.ties.incoming.size], [0, 0], how);
     a.abort();
     if (how === "removed") assertEquals(b.stats.messagesIn, 1);
     b.abort();
