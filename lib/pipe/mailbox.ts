@@ -2,7 +2,7 @@ import type { NetConf } from "./conf.ts";
 import { checkWait } from "./checks.ts";
 import { DATAGRAM_BOUND } from "./bounds.ts";
 import type { Envelope, Flow } from "./flow.ts";
-import { MessageQueue } from "./queue.ts";
+import { MessageQueue, type MessageQueueOptions } from "./queue.ts";
 import type { Message, WaitOptions } from "./types.ts";
 import { Waiting } from "./waiting.ts";
 
@@ -18,35 +18,39 @@ export function envelopeQueue(
   conf: Readonly<NetConf>,
   onDrop: () => void,
 ): MessageQueue<Envelope> {
-  const bounds = !lossy
-    ? {}
-    : { maxItems: conf.maxQsize, maxBytes: DATAGRAM_BOUND, overflow: "drop-oldest" as const };
-  return new MessageQueue<Envelope>({
-    ...bounds,
-    sizeOf: (envelope) => envelope.size,
-    onEnter: (envelope) => envelope.flow.enter(envelope),
-    onLeave: (envelope) => envelope.flow.leave(envelope),
-    onDrop,
-    keepTimer: true,
-  });
+  if (!lossy) return new MessageQueue<Envelope>(PATIENT);
+  const { maxQsize: maxItems } = conf;
+  const maxBytes = DATAGRAM_BOUND;
+  return new MessageQueue({ ...PATIENT, maxItems, maxBytes, overflow: "drop-oldest", onDrop });
 }
+
+/** Functions of their own for each queue would take up more than the rest of it. */
+const PATIENT: MessageQueueOptions<Envelope> = {
+  sizeOf: (envelope) => envelope.size,
+  onEnter: (envelope) => envelope.flow.enter(envelope),
+  onLeave: (envelope) => envelope.flow.leave(envelope),
+  keepTimer: true,
+};
 
 /** One loop over a mailbox: what it has taken last, and its place in the line. */
 export class Hand {
   /** Where it waits: one place, and more for those who ask again before they have their answer. */
-  readonly places: Waiting<Envelope>[] = [new Waiting()];
+  readonly places: Waiting<Envelope>[] = [];
   /** Whether the loop is over. */
   left = false;
   #flow: Flow | undefined;
-  readonly #tracks: boolean;
 
+  /** @param tracks Whether it holds on to the flow of what it has. */
   constructor(tracks: boolean) {
-    this.#tracks = tracks;
+    this.result = !tracks ? stepOf : (envelope) => {
+      this.take(envelope);
+      return stepOf(envelope);
+    };
   }
 
   /** Holds on to the message's flow, instead of the one before. */
   take({ flow }: Envelope): void {
-    if (!this.#tracks || this.left) return;
+    if (this.left) return;
     flow.hold();
     this.letGo();
     this.#flow = flow;
@@ -67,11 +71,8 @@ export class Hand {
     flow?.release();
   }
 
-  /** The message as the result of a step of the loop. Made once for each loop, not for each step. */
-  readonly result = (envelope: Envelope): IteratorResult<Message, undefined> => {
-    this.take(envelope);
-    return { done: false, value: [envelope.data, envelope.from] };
-  };
+  /** The message as the result of a step of the loop. */
+  readonly result: (envelope: Envelope) => IteratorResult<Message, undefined>;
 }
 
 const ENDED: IteratorResult<Message, undefined> = Object.freeze({ done: true, value: undefined });
@@ -87,14 +88,19 @@ export class Mailbox {
   readonly #queue: MessageQueue<Envelope>;
   readonly #defaultTimeout: number;
   readonly #tracks: boolean;
-  /** The hand of those who call `recv`: one conversation, not several. */
-  readonly #hand: Hand;
+  /** The hand of those who call `recv`, if that matters: one conversation, not several. */
+  readonly #hand: Hand | undefined;
+  readonly #data: (envelope: Envelope) => Uint8Array = dataOf;
+  readonly #message: (envelope: Envelope) => Message = messageOf;
 
   constructor(lossy: boolean, conf: Readonly<NetConf>, tracks: boolean, onDrop: () => void) {
     this.#queue = envelopeQueue(lossy, conf, onDrop);
     this.#defaultTimeout = conf.recvTimeout;
     this.#tracks = tracks;
+    if (!tracks) return;
     this.#hand = new Hand(tracks);
+    this.#data = this.#noted(dataOf);
+    this.#message = this.#noted(messageOf);
   }
 
   /** For reading in other ways than message by message. */
@@ -169,11 +175,11 @@ export class Mailbox {
   discard(error?: unknown): void {
     this.#queue.close(error);
     this.#queue.clear();
-    this.#hand.letGo();
+    this.#hand?.letGo();
   }
 
   #pull<R>(pick: (e: Envelope) => R, end: R, options: WaitOptions | undefined): Promise<R> {
-    this.#hand.letGo();
+    this.#hand?.letGo();
     if (options === undefined) return this.#queue.pull(pick, end, this.#defaultTimeout);
     try {
       const { timeout = this.#defaultTimeout, signal } = checkWait(options);
@@ -183,13 +189,22 @@ export class Mailbox {
     }
   }
 
-  readonly #data = (envelope: Envelope): Uint8Array => {
-    this.#hand.take(envelope);
-    return envelope.data;
-  };
+  #noted<R>(pick: (e: Envelope) => R): (e: Envelope) => R {
+    return (envelope) => {
+      this.#hand?.take(envelope);
+      return pick(envelope);
+    };
+  }
+}
 
-  readonly #message = (envelope: Envelope): Message => {
-    this.#hand.take(envelope);
-    return [envelope.data, envelope.from];
-  };
+function dataOf({ data }: Envelope): Uint8Array {
+  return data;
+}
+
+function messageOf({ data, from }: Envelope): Message {
+  return [data, from];
+}
+
+function stepOf({ data, from }: Envelope): IteratorResult<Message, undefined> {
+  return { done: false, value: [data, from] };
 }

@@ -1,8 +1,11 @@
 const LEAST = 8;
 
+/** What an empty one has: never written to, having no length. */
+const NONE: never[] = [];
+
 /** A first-in first-out list in a circular array: constant time at any length, and no node per item. */
 export class Ring<T> {
-  #slots: (T | undefined)[] = [];
+  #slots: (T | undefined)[] = NONE;
   #head = 0;
   #length = 0;
 
@@ -45,7 +48,7 @@ export class Ring<T> {
 
   /** Forgets everything. */
   clear(): void {
-    this.#slots = [];
+    this.#slots = NONE;
     this.#head = 0;
     this.#length = 0;
   }

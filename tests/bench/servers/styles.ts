@@ -10,7 +10,7 @@ import {
 } from "@p2pd/pipes";
 
 /** The default wait stays, since its cost belongs to the figures; a server goes on after it. */
-async function patiently<T>(receive: () => Promise<T>): Promise<T> {
+async function patiently(receive: () => Promise<void>): Promise<void> {
   for (;;) {
     try {
       return await receive();
@@ -21,12 +21,16 @@ async function patiently<T>(receive: () => Promise<T>): Promise<T> {
 }
 
 async function receiveDatagrams(pipe: Pipe, each: MsgCb): Promise<void> {
-  for (let got; (got = await patiently(() => pipe.recvFrom())) !== null;) await each(...got, pipe);
+  await patiently(async () => {
+    for (let got; (got = await pipe.recvFrom()) !== null;) await each(got[0], got[1], pipe);
+  });
 }
 
 async function receiveStream(pipe: Pipe, each: MsgCb): Promise<void> {
   const from = pipe.remoteAddr ?? pipe.localAddr;
-  for (let msg; (msg = await patiently(() => pipe.recv())) !== null;) await each(msg, from, pipe);
+  await patiently(async () => {
+    for (let msg; (msg = await pipe.recv()) !== null;) await each(msg, from, pipe);
+  });
   await pipe.close();
 }
 
@@ -76,7 +80,9 @@ export const PUMP: Readonly<Record<string, Pump>> = {
     await to.closeWrite();
   },
   recv: async (from, to) => {
-    for (let msg; (msg = await patiently(() => from.recv())) !== null;) await to.send(msg);
+    await patiently(async () => {
+      for (let msg; (msg = await from.recv()) !== null;) await to.send(msg);
+    });
     await to.closeWrite();
   },
 };
