@@ -42,6 +42,7 @@ export type {
   Driver,
   DriverOptions,
   Reliability,
+  SendReport,
   Sink,
   Transport,
 } from "../transport/transport.ts";

@@ -8,6 +8,7 @@ import { digestOf } from "./hash.ts";
 import { Dice } from "../dice.ts";
 import { turns } from "./turns.ts";
 import { bind, failure, options, receive, sockets, udp } from "./pair.ts";
+import { assertRefusal, assertReports } from "./report.ts";
 import type { DatagramSubject, Obligation } from "./subject.ts";
 
 const never = () => {
@@ -136,6 +137,21 @@ export const datagramData: readonly Obligation<DatagramSubject>[] = [
       await pair.a.send(data, pair.b.localAddr);
       data.fill(9);
       assertEquals((await receive(pair.b))[0], new Uint8Array([1, 2, 3]));
+    },
+  },
+  {
+    name: "send resolves with the size, and its report is told first",
+    async check(subject) {
+      await using pair = await sockets(subject);
+      await assertReports(pair.a, [5, 0, 700, 3, 1], pair.b.localAddr);
+    },
+  },
+  {
+    name: "a send that fails rejects with what its report makes of it",
+    async check(subject) {
+      await using pair = await sockets(subject);
+      await pair.a.close();
+      await assertRefusal(pair.a, pair.b.localAddr);
     },
   },
   {

@@ -8,6 +8,7 @@ import { digestOf, Hash } from "./hash.ts";
 import { Dice } from "../dice.ts";
 import { settles, turns } from "./turns.ts";
 import { clog, connected, failure, readAll, readBytes } from "./pair.ts";
+import { assertRefusal, assertReports } from "./report.ts";
 import type { Obligation, StreamSubject } from "./subject.ts";
 
 /** Sends 8 MiB in pieces, several under way at a time, then the end. */
@@ -117,6 +118,24 @@ export const streamData: readonly Obligation<StreamSubject>[] = [
       await sent;
       assertEquals(digestOf(...chunks), digestOf(expected));
       assertEquals(order, pieces.map((_, i) => i));
+    },
+  },
+  {
+    name: "send resolves with the size, and its report is told first",
+    async check(subject) {
+      await using pair = await connected(subject);
+      const sizes = [5, 0, 70_000, 3, 1];
+      const reading = readBytes(pair.own, 70_009);
+      await assertReports(pair.peer, sizes);
+      await reading;
+    },
+  },
+  {
+    name: "a send that fails rejects with what its report makes of it",
+    async check(subject) {
+      await using pair = await connected(subject);
+      await pair.own.close();
+      await assertRefusal(pair.own);
     },
   },
   {

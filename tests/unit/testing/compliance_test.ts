@@ -59,6 +59,24 @@ Deno.test("compliance: a transport that breaks a promise fails the case of that 
       }),
     ],
     [
+      "send resolves with the size, and its report is told first",
+      changed(streams, (transport) => {
+        const send = transport.send.bind(transport);
+        transport.send = (data, to) => send(data, to);
+      }),
+    ],
+    [
+      "a send that fails rejects with what its report makes of it",
+      changed(streams, (transport) => {
+        const send = transport.send.bind(transport);
+        transport.send = async (data, to, report) => {
+          const sent = await send(data, to);
+          report?.sent(sent);
+          return sent;
+        };
+      }),
+    ],
+    [
       "half-close: a side that ended its output still receives, and each end is the end",
       changed(streams, (transport) => {
         transport.closeWrite = () => transport.close();
