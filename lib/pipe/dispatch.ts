@@ -67,10 +67,11 @@ function others(pipe: Source): number {
 /** Offers a message to requests, subscriptions and links; whether it is any of theirs. */
 function offerAll(pipe: Source, envelope: Envelope): boolean {
   const { data, from } = envelope;
-  const { asking, tied, server } = pipe;
+  const { asking, server } = pipe;
   const report = (error: unknown) => pipe.report(error);
-  const taken = takers(tied) + takers(server?.tied) > 0;
   const answered = asking !== undefined && asking.answer(data, from, report);
+  const { tied } = pipe; // a function of whoever asked may have made some
+  const taken = takers(tied) + takers(server?.tied) > 0;
   if (tied !== undefined) offer(tied, envelope, report);
   const shared = server?.tied;
   if (shared !== undefined) offer(shared, envelope, report);

@@ -23,7 +23,7 @@ export interface RunnerHost {
   report(error: unknown): void;
   noteDropped(): void;
   /** See `Outbox.watch`. */
-  watchSend(promise: unknown, watcher: SendWatcher): boolean;
+  watchSend(promise: unknown, watcher: SendWatcher, size: number): boolean;
 }
 
 /**
@@ -36,8 +36,6 @@ export class HandlerRunner implements SendWatcher {
   /** Messages being handled by handlers that returned a promise, and their size. */
   #running = 0;
   #runningBytes = 0;
-  /** The size of the one that ends with a send. */
-  #watched = 0;
   #whenIdle: (() => void) | undefined;
   /** To the promise of a handler on a stream: made once, and not for those that end with a send. */
   #reactions: { readonly done: () => void; readonly failed: (e: unknown) => void } | undefined;
@@ -128,28 +126,27 @@ export class HandlerRunner implements SendWatcher {
 
   #track(promise: Promise<unknown>, size: number): void {
     this.#begin(size);
-    if (this.#host.watchSend(promise, this)) {
-      this.#watched = size;
-    } else if (size > 0) {
-      promise.then(() => this.#settle(size), (error) => this.#failed(error, size));
+    if (this.#host.watchSend(promise, this, size)) return;
+    if (size > 0) {
+      promise.then(() => this.#settle(size), (error) => this.sendFailed(error, size));
     } else {
       const { done, failed } = this.#reactions ??= {
         done: () => this.#settle(0),
-        failed: (error) => this.#failed(error, 0),
+        failed: (error) => this.sendFailed(error, 0),
       };
       promise.then(done, failed);
     }
   }
 
-  sendEnded(): void {
-    this.#settle(this.#watched);
+  get isAwaited(): boolean {
+    return this.#whenIdle !== undefined || (this.#waiting !== undefined && this.#waiting.size > 0);
   }
 
-  sendFailed(error: unknown): void {
-    this.#failed(error, this.#watched);
+  sendEnded(size: number): void {
+    this.#settle(size);
   }
 
-  #failed(error: unknown, size: number): void {
+  sendFailed(error: unknown, size: number): void {
     this.#host.report(error);
     this.#settle(size);
   }

@@ -25,8 +25,10 @@ export interface Sender {
 
 /** Somebody who waits for the end of a send. */
 export interface SendWatcher {
-  sendEnded(): void;
-  sendFailed(error: unknown): void;
+  /** Whether something waits for him: then the send's promise has to settle first. */
+  readonly isAwaited: boolean;
+  sendEnded(size: number): void;
+  sendFailed(error: unknown, size: number): void;
 }
 
 /** The sending side of a connection or datagram socket. */
@@ -43,11 +45,12 @@ export class Outbox implements SendReport {
   #end: Promise<void> | undefined;
   /** Whether a send has found out that the peer takes nothing any more. */
   #broken = false;
-  /** How many sends have not ended, and the last one. */
+  /** How many sends have not ended, and the last one, if none has ended since it began. */
   #underWay = 0;
   #last: Promise<number> | undefined;
-  #watched: Promise<number> | undefined;
+  /** Who waits for its end, while it is the only one. */
   #watcher: SendWatcher | undefined;
+  #watchedSize = 0;
 
   constructor(transport: Transport, pipe: Sender, name: Endpoint | undefined) {
     this.#transport = transport;
@@ -101,27 +104,28 @@ export class Outbox implements SendReport {
     if (this.#end !== undefined) {
       throw new PipeStateError("Cannot send: closeWrite has ended this side");
     }
-    this.#underWay++;
-    return this.#last = this.#transport.send(bytes, to, this);
+    // From here on it is not known which one ends.
+    this.#unwatch();
+    const others = this.#underWay++;
+    const sending = this.#transport.send(bytes, to, this);
+    this.#last = this.#underWay > others ? sending : undefined;
+    return sending;
   }
 
   sent(size: number): void {
     this.#underWay--;
     this.#pipe.tally.sent(size);
-    const watcher = this.#watcher;
+    const watcher = this.#watcher, last = this.#last;
+    this.#watcher = this.#last = undefined;
     if (watcher === undefined) return;
-    this.#watcher = undefined;
-    watcher.sendEnded();
+    if (watcher.isAwaited) tellBy(last, watcher, this.#watchedSize);
+    else watcher.sendEnded(this.#watchedSize);
   }
 
   failed(error: unknown, to: NetAddr | undefined): unknown {
     this.#underWay--;
-    const watcher = this.#watcher;
-    if (watcher !== undefined) {
-      // Of this send, or of one before it that goes on.
-      this.#watcher = undefined;
-      this.#watched?.then(() => watcher.sendEnded(), (failure) => watcher.sendFailed(failure));
-    }
+    this.#unwatch();
+    this.#last = undefined;
     return this.#meaning(error, to ?? this.#transport.remoteAddr);
   }
 
@@ -130,15 +134,21 @@ export class Outbox implements SendReport {
    * cost a twentieth of an echo.
    *
    * @param promise What may be the promise of a send.
+   * @param size What he is told with it.
    * @returns Whether it is that of the only one under way. If not, he will not be told.
    */
-  watch(promise: unknown, watcher: SendWatcher): boolean {
+  watch(promise: unknown, watcher: SendWatcher, size: number): boolean {
     if (promise !== this.#last || this.#underWay !== 1 || this.#watcher !== undefined) return false;
-    // Those do not end in order.
-    if (this.#transport.reliability !== undefined) return false;
-    this.#watched = this.#last;
     this.#watcher = watcher;
+    this.#watchedSize = size;
     return true;
+  }
+
+  /** Has whoever watches told by the promise after all. */
+  #unwatch(): void {
+    if (this.#watcher === undefined) return;
+    tellBy(this.#last, this.#watcher, this.#watchedSize);
+    this.#watcher = undefined;
   }
 
   /** Sends what a link brings, cut to the size of a datagram where it must be. */
@@ -222,4 +232,8 @@ export class Outbox implements SendReport {
     }
     return new (gone ? PipeClosedError : PipeError)(`Cannot send${where}: ${why}`, { addr, cause });
   }
+}
+
+function tellBy(sending: Promise<number> | undefined, watcher: SendWatcher, size: number): void {
+  sending?.then(() => watcher.sendEnded(size), (error) => watcher.sendFailed(error, size));
 }

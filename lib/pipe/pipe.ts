@@ -191,8 +191,8 @@ export class ConnPipe extends PipeBase implements Source, FlowPipe, Sender, TlsS
     return this.#outbox.forward(data);
   }
 
-  watchSend(promise: unknown, watcher: SendWatcher): boolean {
-    return this.#outbox.watch(promise, watcher);
+  watchSend(promise: unknown, watcher: SendWatcher, size: number): boolean {
+    return this.#outbox.watch(promise, watcher, size);
   }
 
   destination(dest: Dest | undefined): NetAddr | Promise<NetAddr> {

@@ -115,11 +115,17 @@ export class SubscriptionIndex<S extends { readonly filter: Filter }> {
     for (const sub of group) if (sub.filter.key === key) yield sub;
   }
 
-  /** Calls back with those that do not mind the sender, and those for this one. */
+  /**
+   * Calls back with those that do not mind the sender, and those for this one: those that there are now,
+   * whatever the calls add.
+   */
   hear(from: NetAddr, callback: (sub: S) => void): void {
-    for (const sub of this.#anybody) callback(sub);
+    if (this.#anybody.size > 0) each(this.#anybody, callback);
     if (this.#byPeer === undefined) return;
-    for (const key of peerKeys(from)) this.#byPeer.get(key)?.forEach(callback);
+    for (const key of peerKeys(from)) {
+      const group = this.#byPeer.get(key);
+      if (group !== undefined) each(group, callback);
+    }
   }
 
   add(sub: S): void {
@@ -141,6 +147,10 @@ export class SubscriptionIndex<S extends { readonly filter: Filter }> {
     this.#size--;
     if (peer !== undefined && group.size === 0) this.#byPeer?.delete(peer);
   }
+}
+
+function each<S>(subs: ReadonlySet<S>, callback: (sub: S) => void): void {
+  for (const sub of [...subs]) if (subs.has(sub)) callback(sub);
 }
 
 /** Gives a message to every subscription that it matches. */

@@ -85,8 +85,7 @@ export interface Transport {
   interrupt?(): void;
   /**
    * Resolves with the size of `data` when the system took all of it, and does not look at it any more
-   * then. Calls may overlap: what they write is whole and in the order of the calls, and they end in that
-   * order, but for those that are refused at once, and messages that are acknowledged. Rejects with a
+   * then. Calls may overlap: what they write is whole and in the order of the calls. Rejects with a
    * {@linkcode TransportError}, or with what the report makes of it.
    *
    * @param to The receiver, on a datagram transport.

@@ -5,6 +5,8 @@
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import { type MsgCb, NET_CONF, type NetAddr, PipeClosedError, TCP } from "@p2pd/pipes";
 import { ConnPipe } from "../../../lib/pipe/pipe.ts";
+import { TransportError } from "../../../lib/transport/error.ts";
+import { reported } from "../../../lib/transport/send_report.ts";
 import { WriteQueue } from "../../../lib/transport/write_queue.ts";
 import type { SendReport, Sink, Transport } from "../../../lib/transport/transport.ts";
 import { turns } from "../../helpers/turns.ts";
@@ -13,26 +15,32 @@ const addr = (port: number) => ({ transport: TCP, hostname: "127.0.0.1", port })
 
 /** A connection whose writes end when a test says so. */
 class Slow implements Transport {
-  readonly kind = "stream";
+  readonly kind: Transport["kind"];
   readonly localAddr = addr(1);
   readonly remoteAddr = addr(2);
   readonly raw = undefined;
   readonly writes: PromiseWithResolvers<number>[] = [];
-  readonly #queue = new WriteQueue(() => {
-    const write = Promise.withResolvers<number>();
-    this.writes.push(write);
-    return write.promise;
-  });
+  readonly #queue: WriteQueue;
   #sink: Sink = () => true;
   readonly #end = Promise.withResolvers<"end">();
+
+  constructor(kind: Transport["kind"]) {
+    this.kind = kind;
+    const write = () => {
+      const write = Promise.withResolvers<number>();
+      this.writes.push(write);
+      return write.promise;
+    };
+    this.#queue = new WriteQueue(write, kind);
+  }
 
   pull(sink: Sink): Promise<"end"> {
     this.#sink = sink;
     return this.#end.promise;
   }
 
-  say(byte: number): void {
-    this.#sink(new Uint8Array([byte]), this.remoteAddr);
+  say(byte: number, size = 1): void {
+    this.#sink(new Uint8Array(size).fill(byte), this.remoteAddr);
   }
 
   send(data: Uint8Array, to?: NetAddr, report?: SendReport): Promise<number> {
@@ -44,19 +52,25 @@ class Slow implements Transport {
     this.#queue.end();
   }
 
-  close(): Promise<void> {
+  /** The peer ends its side. */
+  end(): void {
     this.#end.resolve("end");
-    return Promise.resolve();
+  }
+
+  async close(): Promise<void> {
+    this.#queue.end();
+    await this.#queue.drain();
+    this.end();
   }
 
   abort(): void {
-    this.#end.resolve("end");
+    this.end();
   }
 }
 
-function open(handler: MsgCb) {
+function open(handler: MsgCb, kind: Transport["kind"] = "stream") {
   const errors: unknown[] = [];
-  const transport = new Slow();
+  const transport = new Slow(kind);
   const conf = { ...NET_CONF, onError: (error: unknown) => void errors.push(error) };
   const pipe = new ConnPipe(transport, { proto: TCP, role: "client", route: undefined, conf });
   const heard: number[] = [];
@@ -148,4 +162,129 @@ Deno.test("answer: a write that takes a part of it goes on, and is one answer", 
   await turns(2);
   assertEquals([heard, pipe.stats.messagesOut, pipe.stats.bytesOut], [[1, 2], 1, 6]);
   pipe.abort();
+});
+
+Deno.test("answer: one that is refused at once, beside a send under way, is reported at once", async () => {
+  const { pipe, transport, errors, heard } = open((msg, from, pipe) => pipe.send(msg, from));
+  const before = pipe.send("before");
+  transport.refuse();
+  transport.say(1);
+  transport.say(2);
+  await turns(3);
+  assertEquals([heard, errors.length, pipe.flow.idle], [[1, 2], 2, true]);
+  transport.writes[0]?.resolve(6);
+  assertEquals(await before, 6);
+  await pipe.close();
+});
+
+Deno.test("answer: what the handler does after it comes before the next message", async () => {
+  const order: string[] = [];
+  const { pipe, transport } = open((msg, _from, pipe) => {
+    order.push(`in ${msg[0]}`);
+    const sending = pipe.send(msg);
+    sending.finally(() => order.push(`out ${msg[0]}`));
+    return sending;
+  });
+  for (const byte of [1, 2]) transport.say(byte);
+  transport.writes[0]?.resolve(1);
+  await turns(2);
+  assertEquals(order, ["in 1", "out 1", "in 2"]);
+  transport.writes[1]?.resolve(1);
+  await turns(2);
+  assertEquals(order, ["in 1", "out 1", "in 2", "out 2"]);
+  await pipe.close();
+});
+
+Deno.test("answer: after the peer's end, too, what follows it is still sent", async () => {
+  const { pipe, transport, errors } = open((msg, _from, pipe) => {
+    const sending = pipe.send(msg);
+    sending.then(() => pipe.send("and more")).catch((error) => errors.push(error));
+    return sending;
+  });
+  transport.say(1);
+  transport.end();
+  await turns(2);
+  transport.writes[0]?.resolve(1);
+  await turns(2);
+  assertEquals(transport.writes.length, 2);
+  transport.writes[1]?.resolve(8);
+  assertEquals([(await pipe.closed).by, pipe.stats.bytesOut, errors], ["remote", 9, []]);
+});
+
+Deno.test("answer: sends that do not end in their order are not taken for one another", async () => {
+  const { pipe, transport, errors, heard } = open((msg, _from, pipe) => {
+    queueMicrotask(() => void pipe.send("later"));
+    return pipe.send(msg);
+  });
+  const ends: ((error?: Error) => void)[] = [];
+  transport.send = ({ length }, to, report) => {
+    const sending = Promise.withResolvers<void>();
+    ends.push((error) => error === undefined ? sending.resolve() : sending.reject(error));
+    return reported(sending.promise, length, to, report);
+  };
+  transport.say(1);
+  transport.say(2);
+  await turns(2);
+  ends[1]?.();
+  await turns(2);
+  assertEquals([heard, errors], [[1], []]);
+  ends[0]?.(new TransportError("failed", new Error("not sent")));
+  await turns(2);
+  assertEquals([heard, errors.map(String)], [[1, 2], [
+    "PipeError: Cannot send to 127.0.0.1:2: not sent",
+  ]]);
+  pipe.abort();
+});
+
+Deno.test("answer: of two sends the second is waited for, if that is what was returned", async () => {
+  const { pipe, transport, heard } = open((msg, _from, pipe) => {
+    void pipe.send("first");
+    return pipe.send(msg);
+  });
+  transport.say(1);
+  transport.writes[0]?.resolve(5);
+  await turns(2);
+  assertEquals([heard, transport.writes.length, pipe.flow.idle], [[1], 2, false]);
+  transport.writes[1]?.resolve(1);
+  await turns(2);
+  assertEquals(pipe.flow.idle, true);
+  pipe.abort();
+});
+
+Deno.test("answer: one that has ended already, before another one, is not waited for", async () => {
+  const ends: (() => void)[] = [];
+  const sends: Promise<number>[] = [];
+  const { pipe, transport, heard } = open(() => sends[1]);
+  transport.send = ({ length }, to, report) => {
+    const sending = Promise.withResolvers<void>();
+    ends.push(sending.resolve);
+    return reported(sending.promise, length, to, report);
+  };
+  sends.push(pipe.send("slow"), pipe.send("fast"));
+  ends[1]?.();
+  await sends[1];
+  transport.say(1);
+  transport.say(2);
+  await turns(2);
+  assertEquals(heard, [1, 2]);
+  pipe.abort();
+});
+
+Deno.test("answer: datagrams that were answered leave their room to others", async () => {
+  const go = Promise.withResolvers<void>();
+  let isOver = false;
+  const { pipe, transport, heard } = open(
+    (_msg, _from, pipe) => isOver ? go.promise : pipe.send("answer"),
+    "datagram",
+  );
+  for (let i = 0; i < 60; i++) {
+    transport.say(1, 60_000);
+    transport.writes[i]?.resolve(6);
+    await turns(1);
+  }
+  isOver = true;
+  for (let i = 0; i < 10; i++) transport.say(2, 60_000);
+  assertEquals(heard.length, 70);
+  go.resolve();
+  await pipe.close();
 });
