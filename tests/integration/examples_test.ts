@@ -1,6 +1,6 @@
 /** Each example as its user runs it: a program of its own, with `--allow-net` and nothing more. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { getAvailablePort } from "@std/net";
+import { freePort } from "../helpers/pipes.ts";
 import { join, portOf, Program, within } from "../lab/_helpers.ts";
 import { Conn, Udp } from "../lab/_sockets.ts";
 
@@ -276,7 +276,7 @@ test("relay UDP to UDP: a socket for each peer", async () => {
 
 for (const scheme of ["tcp", "udp"]) {
   test(`relay ${scheme}: a target that refuses is one line, and the relay goes on`, async () => {
-    const refused = getAvailablePort();
+    const refused = freePort();
     const [program, port] = await relay(`${scheme}://127.0.0.1:0`, `127.0.0.1:${refused}`);
     await using _ = program;
     await using peer = await Udp.open();
@@ -379,7 +379,7 @@ test("http_tunnel: a head that never ends gets 408", async () => {
 });
 
 test("http_tunnel: a target that refuses gets 502, and the tunnel goes on", async () => {
-  const refused = getAvailablePort();
+  const refused = freePort();
   const [program, port] = await tunnel(refused);
   await using _ = program;
   for (let i = 0; i < 2; i++) {
