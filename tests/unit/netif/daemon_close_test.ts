@@ -3,13 +3,13 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { delay } from "@std/async";
 import { PipeClosedError, PipeOpenError, PipeStateError } from "../../../lib/errors.ts";
 import { Daemon } from "../../../lib/netif/daemon.ts";
-import { latch, recvAll, recvText, text, until } from "../../helpers/pipes.ts";
+import { freePort, latch, recvAll, recvText, text, until } from "../../helpers/pipes.ts";
 import { card, echo } from "./daemons.ts";
 
 Deno.test("a closed daemon listens no more, and one that is closed meanwhile neither", async () => {
   const daemon = new Daemon();
-  const { pipes: [pipe] } = await daemon.listenAll(TCP, 0, card("127.77.0.1/8"));
-  const port = pipe?.localAddr.port ?? 0;
+  const port = freePort();
+  await daemon.listenAll(TCP, port, card("127.77.0.1/8"));
   const late = daemon.listenAll(TCP, port, card("127.77.0.2/8", "127.77.0.3/8"));
   const closing = daemon.close();
   await assertRejects(() => late, PipeStateError, "Cannot listen: the daemon is closed");
@@ -32,7 +32,7 @@ Deno.test("close() at whatever moment of an opening leaves nothing open", async 
   let refused = 0;
   for (let turns = 0; turns < 40; turns++) {
     const daemon = new Daemon();
-    const listening = daemon.listenLoopback([TCP, UDP], 0).catch((error) => {
+    const listening = daemon.listenLoopback([TCP, UDP], freePort()).catch((error) => {
       assert(error instanceof PipeStateError, `${error}`);
       refused++;
     });
@@ -58,7 +58,7 @@ Deno.test("close() stops accepting at once, handles what has come, then ends the
       await pipe.send(`stored ${text(msg)}, `);
     },
   });
-  const server = await daemon.addListener(TCP, "127.0.0.1:0");
+  const server = await daemon.addListener(TCP, ["127.0.0.1", freePort()]);
   await using busy = await pipeOpen(TCP, { dest: server.localAddr });
   await using idle = await pipeOpen(TCP, { dest: server.localAddr });
   await busy.send("one");

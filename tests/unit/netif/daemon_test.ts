@@ -1,9 +1,9 @@
-import { type NetAddr, type Pipe, pipeOpen, type PipeOptions, TCP, UDP } from "@p2pd/pipes";
+import { type NetAddr, type Pipe, pipeOpen, TCP, UDP } from "@p2pd/pipes";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { PipeOpenError, PipeStateError } from "../../../lib/errors.ts";
 import { Daemon } from "../../../lib/netif/daemon.ts";
 import { Route } from "../../../lib/netif/route.ts";
-import { text, until } from "../../helpers/pipes.ts";
+import { freePort, text, until } from "../../helpers/pipes.ts";
 import { hasIPv6 } from "../../helpers/probes.ts";
 import { card, echo } from "./daemons.ts";
 import { retaking } from "../../helpers/retaking.ts";
@@ -13,13 +13,6 @@ async function ask(pipe: Pipe, dest: NetAddr = pipe.localAddr): Promise<string |
   await using client = await pipeOpen(pipe.proto, { dest });
   const [reply] = await client.request("hello");
   return text(reply);
-}
-
-/** A port of 127.0.0.1 that is free for both protocols. */
-async function freePort(conf: PipeOptions["conf"]): Promise<number> {
-  await using daemon = new Daemon({ conf });
-  const { pipes: [pipe] } = await daemon.listenAll([TCP, UDP], 0, card("127.0.0.1/8"));
-  return pipe?.localAddr.port ?? 0;
 }
 
 /** Where pipes listen, as "tcp 127.0.0.1". */
@@ -146,8 +139,8 @@ Deno.test("listenLocal: the private, link-local and unique local addresses alone
 
 for (const proto of [TCP, UDP] as const) {
   Deno.test(`fault 32: what cannot listen is an error, and nothing of it stays open (${proto})`, async () => {
-    await using taken = await pipeOpen(proto, { route: "127.77.0.2:0" });
-    const { port } = taken.localAddr;
+    const port = freePort();
+    await using _taken = await pipeOpen(proto, { route: ["127.77.0.2", port] });
     let ups = 0;
     await using daemon = new Daemon({ upCb: () => void ups++ });
     const nic = card("127.77.0.1/8", "127.77.0.2/8", "127.77.0.3/8", "10.77.66.55/8");
@@ -192,7 +185,7 @@ Deno.test(
   retaking(async () => {
     const conf = { reuseAddr: true };
     await using daemon = new Daemon({ conf });
-    const port = await freePort(conf);
+    const port = freePort();
     const pipe = await daemon.addListener(UDP, ["127.0.0.1", port]);
     const message = `Cannot listen on 127.0.0.1:${port} (udp): this daemon does so already`;
     const again = [

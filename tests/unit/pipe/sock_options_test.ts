@@ -1,7 +1,7 @@
 /** The socket options `reuseAddr`, `noDelay` and `keepAlive`, by what they do that others can see. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type NetConf, type Pipe, pipeOpen, PipeOpenError, TCP, UDP } from "@p2pd/pipes";
-import { until } from "../../helpers/pipes.ts";
+import { freePort, until } from "../../helpers/pipes.ts";
 
 const route = "127.0.0.1:0";
 const onlyLinux = { ignore: Deno.build.os !== "linux" };
@@ -21,7 +21,7 @@ for (const proto of [TCP, UDP] as const) {
 
   Deno.test(`${proto}: with reuseAddr a port has several, and is free when they have closed`, async () => {
     const conf = { reuseAddr: true };
-    const one = await pipeOpen(proto, { route, conf });
+    const one = await pipeOpen(proto, { route: ["127.0.0.1", freePort()], conf });
     const two = await pipeOpen(proto, { route: one.localAddr, conf });
     assertEquals(two.localAddr, one.localAddr);
     await Promise.all([one.close(), two.close()]);
