@@ -6,7 +6,8 @@ import { onEachNet, recvBytes, tcpEnds, timed } from "./nets.ts";
 const wait = { timeout: 10_000 };
 
 onEachNet("TCP: a stall makes send wait, and when it is over nothing is lost", {
-  upstream: { latency: 10 },
+  // Long enough for the stall to begin before "one" is there, also on a busy machine.
+  upstream: { latency: 200 },
 }, async (net) => {
   await using ends = await tcpEnds(net);
   const { client, peer } = ends;
