@@ -132,6 +132,14 @@ export interface NetConf {
    * was sent. @default {null}
    */
   framing: null | "raw" | Framing;
+  /**
+   * Lends big messages of a TCP or Unix byte stream instead of giving them away: their bytes are valid
+   * until what the handlers returned has settled, or until the next `recv` or step of the loop, and are
+   * then read over. Halves the CPU time of receiving for whoever hashes, counts or writes what streams in.
+   * Copy (`slice`) what you keep, and return or await every `send` of it. `readable`, `readExactly`,
+   * `readUntil`, frames, and messages with several receivers are never lent. @default {false}
+   */
+  reuseBuffers: boolean;
   /** Receives errors of handlers and links. Never gets payloads. @default {console.error} */
   onError: ErrorCb;
 }
@@ -166,6 +174,7 @@ export const NET_CONF: Readonly<NetConf> = Object.freeze({
   noDelay: true,
   keepAlive: false,
   framing: null,
+  reuseBuffers: false,
   onError: (error: unknown) => console.error(error),
 });
 
@@ -221,6 +230,7 @@ const CHECKS: { readonly [K in keyof NetConf]: ConfCheck } = {
   noDelay: flag,
   keepAlive: flag,
   framing: checkFraming,
+  reuseBuffers: flag,
   onError: checkFunction,
 };
 

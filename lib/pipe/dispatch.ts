@@ -18,6 +18,8 @@ export interface Source extends PipeBase {
   readonly hasOwner: boolean;
   /** Whether this side has ended it. */
   readonly stopped: boolean;
+  /** From which size on what handlers and readers get is only lent. See `conf.reuseBuffers`. */
+  readonly lentFrom: number;
 }
 
 /** The server of an accepted pipe, as far as its messages go. */
@@ -32,18 +34,21 @@ export function deliver(pipe: Source, data: Uint8Array, from: NetAddr): void {
   const handled = pipe.handlers.size > 0;
   let taken = handled;
   let envelope: Envelope | undefined;
+  let lent = data.length >= pipe.lentFrom;
   const asked = asking !== undefined && asking.size > 0;
   if (asked || takers(tied) > 0 || takers(server?.tied) > 0) {
+    lent = false;
     const sole = !handled && tied?.links.size === 1 && others(pipe) === 0;
     envelope = envelop(data, from, flow, sole);
     if (offerAll(pipe, envelope)) taken = true;
   }
   const reader = server === undefined ? pipe : readerOf(pipe);
   if (!taken || reader.loops > 0 || reader.inboxWaiting > 0) {
-    reader.inbox.push(envelope ?? envelop(data, from, flow));
+    reader.inbox.push(envelope ?? envelop(data, from, flow, lent && !handled));
+    lent = false;
   }
   // A filter may have closed the pipe.
-  if (handled && !pipe.stopped) pipe.runner.run(data, from);
+  if (handled && !pipe.stopped) pipe.runner.run(data, from, lent);
 }
 
 /** Whose inbox keeps what nobody consumes. */

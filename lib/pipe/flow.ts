@@ -9,7 +9,7 @@ export interface Envelope {
   readonly flow: Flow;
   /** What it counts; fixed, since a receiver may detach its bytes. */
   readonly size: number;
-  /** Whether a single link gets it and nobody else, so that its memory can be used again. */
+  /** Whether only one gets it, and is done with it at some time, so that its memory can be used again. */
   readonly sole: boolean;
 }
 
@@ -18,8 +18,8 @@ export interface FlowPipe extends Pipe {
   readonly tally: Tally;
   /** Nothing received waits or is handled any more. */
   flowIdle(): void;
-  /** Takes back the memory of a message for which that was agreed: see {@linkcode Envelope.sole}. */
-  recycle(data: Uint8Array): void;
+  /** Takes back the memory of a message that somebody had alone and has done with. See `Transport.recycle`. */
+  recycle(data: Uint8Array, forwarded: boolean): void;
 }
 
 /** Puts a message into an envelope. */

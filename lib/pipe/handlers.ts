@@ -16,6 +16,8 @@ export interface RunnerHost {
   readonly lossy: boolean;
   readonly conf: Readonly<NetConf>;
   readonly flow: Flow;
+  /** Takes back the memory of a message that nobody but the handlers had. */
+  recycle(data: Uint8Array, forwarded: boolean): void;
   /** Whether this side has ended the pipe: nothing is handled any more. */
   readonly stopped: boolean;
   /** The handlers as of now. */
@@ -44,10 +46,14 @@ export class HandlerRunner implements SendWatcher {
     this.#host = host;
   }
 
-  /** Hands a message that just arrived to all handlers, now or when it is its turn. */
-  run(data: Uint8Array, from: NetAddr): void {
-    if (this.#full) this.#wait(envelop(data, from, this.#host.flow));
-    else this.#start(data, from);
+  /**
+   * Hands a message that just arrived to all handlers, now or when it is its turn.
+   *
+   * @param lent Whether its memory is given back when they are done with it.
+   */
+  run(data: Uint8Array, from: NetAddr, lent: boolean): void {
+    if (this.#full) this.#wait(envelop(data, from, this.#host.flow, lent));
+    else this.#start(data, from, lent);
   }
 
   /** Hands over messages that waited elsewhere, not before the caller is done. */
@@ -100,7 +106,7 @@ export class HandlerRunner implements SendWatcher {
     this.#waiting.push(envelope);
   }
 
-  #start(data: Uint8Array, from: NetAddr): void {
+  #start(data: Uint8Array, from: NetAddr, lent: boolean): void {
     const { handlers, pipe, kind } = this.#host;
     let pending: Promise<unknown> | undefined;
     for (const { cb, filter } of handlers.for(from)) {
@@ -117,7 +123,10 @@ export class HandlerRunner implements SendWatcher {
       const promise = Promise.resolve(result);
       pending = pending === undefined ? promise : both(this.#guard(pending), this.#guard(promise));
     }
-    if (pending !== undefined) this.#track(pending, kind === "stream" ? 0 : messageSize(data));
+    if (pending === undefined) {
+      if (lent) this.#host.recycle(data, false);
+    } else if (lent) this.#trackLent(pending, data);
+    else this.#track(pending, kind === "stream" ? 0 : messageSize(data));
   }
 
   #guard(promise: Promise<unknown>): Promise<unknown> {
@@ -136,6 +145,15 @@ export class HandlerRunner implements SendWatcher {
       };
       promise.then(done, failed);
     }
+  }
+
+  /** On a stream, where nothing else is handled meanwhile. */
+  #trackLent(promise: Promise<unknown>, data: Uint8Array): void {
+    this.#begin(0);
+    this.#guard(promise).then(() => {
+      this.#host.recycle(data, true);
+      this.#settle(0);
+    });
   }
 
   get isAwaited(): boolean {
@@ -163,7 +181,7 @@ export class HandlerRunner implements SendWatcher {
     while (!this.#full) {
       const envelope = this.#waiting?.tryTake();
       if (envelope === undefined) break;
-      this.#start(envelope.data, envelope.from);
+      this.#start(envelope.data, envelope.from, envelope.sole);
     }
     this.#host.flow.release();
     if (this.#whenIdle !== undefined && this.#idle) {

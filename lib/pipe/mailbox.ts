@@ -39,21 +39,37 @@ export class Hand {
   /** Whether the loop is over. */
   left = false;
   #flow: Flow | undefined;
+  /** What it has taken last, if only it has that. */
+  #lent: Envelope | undefined;
+  readonly #tracks: boolean;
 
-  /** @param tracks Whether it holds on to the flow of what it has. */
-  constructor(tracks: boolean) {
-    this.result = !tracks ? stepOf : (envelope) => {
+  /**
+   * @param tracks Whether it holds on to the flow of what it has.
+   * @param lends Whether what it has may be lent.
+   */
+  constructor(tracks: boolean, lends: boolean) {
+    this.#tracks = tracks;
+    this.result = !tracks && !lends ? stepOf : (envelope) => {
       this.take(envelope);
       return stepOf(envelope);
     };
   }
 
   /** Holds on to the message's flow, instead of the one before. */
-  take({ flow }: Envelope): void {
+  take(envelope: Envelope): void {
     if (this.left) return;
-    flow.hold();
+    const { flow, sole } = envelope;
+    if (this.#tracks) flow.hold();
     this.letGo();
-    this.#flow = flow;
+    if (this.#tracks) this.#flow = flow;
+    if (sole) this.#lent = envelope;
+  }
+
+  /** More is asked for: it is done with what it took last, whose memory can be used again. */
+  turn(): void {
+    const lent = this.#lent;
+    if (lent !== undefined) lent.flow.pipe.recycle(lent.data, true);
+    this.letGo();
   }
 
   /** A place to wait at. */
@@ -64,9 +80,10 @@ export class Hand {
     return place;
   }
 
-  /** It is done with what it took last. */
+  /** It is done with what it took last, or has forgotten it: whoever got it may keep it. */
   letGo(): void {
     const flow = this.#flow;
+    this.#lent = undefined;
     this.#flow = undefined;
     flow?.release();
   }
@@ -88,6 +105,7 @@ export class Mailbox {
   readonly #queue: MessageQueue<Envelope>;
   readonly #defaultTimeout: number;
   readonly #tracks: boolean;
+  readonly #lends: boolean;
   /** The hand of those who call `recv`, if that matters: one conversation, not several. */
   readonly #hand: Hand | undefined;
   readonly #data: (envelope: Envelope) => Uint8Array = dataOf;
@@ -97,8 +115,9 @@ export class Mailbox {
     this.#queue = envelopeQueue(lossy, conf, onDrop);
     this.#defaultTimeout = conf.recvTimeout;
     this.#tracks = tracks;
-    if (!tracks) return;
-    this.#hand = new Hand(tracks);
+    this.#lends = conf.reuseBuffers;
+    if (!tracks && !conf.reuseBuffers) return;
+    this.#hand = this.hand();
     this.#data = this.#noted(dataOf);
     this.#message = this.#noted(messageOf);
   }
@@ -150,12 +169,12 @@ export class Mailbox {
 
   /** For a loop over it. */
   hand(): Hand {
-    return new Hand(this.#tracks);
+    return new Hand(this.#tracks, this.#lends);
   }
 
   /** A step of a loop: waits for ever. */
   next(hand: Hand): Promise<IteratorResult<Message, undefined>> {
-    hand.letGo();
+    hand.turn();
     return this.#queue.pull(hand.result, ENDED, Infinity, undefined, hand.place());
   }
 
@@ -179,7 +198,7 @@ export class Mailbox {
   }
 
   #pull<R>(pick: (e: Envelope) => R, end: R, options: WaitOptions | undefined): Promise<R> {
-    this.#hand?.letGo();
+    this.#hand?.turn();
     if (options === undefined) return this.#queue.pull(pick, end, this.#defaultTimeout);
     try {
       const { timeout = this.#defaultTimeout, signal } = checkWait(options);

@@ -1,5 +1,6 @@
 import { PipeClosedError, PipeStateError, PipeTimeoutError } from "../errors.ts";
 import type { Endpoint } from "../net/address.ts";
+import { LARGE } from "../transport/buffers.ts";
 import { TransportError } from "../transport/error.ts";
 import type { Transport } from "../transport/transport.ts";
 import { PipeBase } from "./base.ts";
@@ -64,6 +65,7 @@ export class ConnPipe extends PipeBase implements Source, FlowPipe, Sender, TlsS
   readonly flow: Flow;
   readonly server: ServerSide | undefined;
   readonly runner: HandlerRunner;
+  readonly lentFrom: number;
   #transport: Transport;
   /** While TLS is being started. */
   #tlsStart: TlsStart | undefined;
@@ -101,6 +103,7 @@ export class ConnPipe extends PipeBase implements Source, FlowPipe, Sender, TlsS
     this.remoteAddr = transport.remoteAddr;
     this.#transport = transport;
     this.server = server;
+    this.lentFrom = conf.reuseBuffers && this.kind === "stream" ? LARGE : Infinity;
     const bytes = this.lossy ? Infinity : conf.readerLimit;
     const messages = this.lossy ? 0 : conf.maxQsize;
     this.flow = new Flow(this, { bytes, messages });
@@ -472,8 +475,8 @@ export class ConnPipe extends PipeBase implements Source, FlowPipe, Sender, TlsS
     if (this.#inputEnded && this.#state === "open") queueMicrotask(() => this.#closeIfDone());
   }
 
-  recycle(data: Uint8Array): void {
-    this.#transport.recycle?.(data);
+  recycle(data: Uint8Array, forwarded: boolean): void {
+    this.#transport.recycle?.(data, forwarded);
   }
 
   #closeIfDone(): void {

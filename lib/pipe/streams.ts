@@ -9,7 +9,7 @@ export function readableOf(pipe: Pipe): ReadableStream<Uint8Array> {
     async pull(controller) {
       const { done, value } = await messages.next();
       if (done === true) controller.close();
-      else controller.enqueue(value[0]);
+      else controller.enqueue(pipe.conf.reuseBuffers ? value[0].slice() : value[0]); // for keeps
     },
     async cancel() {
       await messages.return?.();

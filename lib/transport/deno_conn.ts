@@ -67,8 +67,8 @@ export class ConnTransport implements Transport {
     return this.#writes.send(data, undefined, report);
   }
 
-  recycle(data: Uint8Array): void {
-    this.#buffer.recycle(data);
+  recycle(data: Uint8Array, forwarded: boolean): void {
+    this.#buffer.recycle(data, forwarded);
   }
 
   closeWrite(): Promise<void> {

@@ -53,10 +53,11 @@ export class ReadBuffer extends Slab {
    * Takes back what `take` gave.
    *
    * @param data The bytes, which nobody else has seen.
+   * @param forwarded See `Transport.recycle`.
    */
-  recycle(data: Uint8Array): void {
+  recycle(data: Uint8Array, forwarded: boolean): void {
     const { buffer, length } = data;
-    this.#largest = RELAY;
+    if (forwarded) this.#largest = RELAY;
     // A read buffer, and not a slab: nothing that long is ever in one.
     if (length < LARGE || buffer.byteLength !== this.#bytes.length) return;
     const spares = this.#spares ??= [];

@@ -94,9 +94,12 @@ export interface Transport {
   send(data: Uint8Array, to?: NetAddr, report?: SendReport): Promise<number>;
   /**
    * Takes back the memory of a chunk that it handed up, from a receiver that has done with it and has
-   * shown it to nobody else. Saves an allocation for each read of a relay.
+   * shown it to nobody else. Saves an allocation for each read.
+   *
+   * @param forwarded Whether the receiver needed it for longer than the sink's call, as one does that
+   * writes it elsewhere: then longer reads pay.
    */
-  recycle?(data: Uint8Array): void;
+  recycle?(data: Uint8Array, forwarded: boolean): void;
   /** Ends the output of a stream, after what was sent. */
   closeWrite?(): Promise<void>;
   /**

@@ -43,6 +43,7 @@ export interface Imports extends Omit<Common, "stacks"> {
 export type Table = Throughput | Startup | Idle | Imports;
 
 const OURS: readonly StackId[] = ["handler", "loop", "recv"];
+const LENT: readonly StackId[] = ["handler-lent", "loop-lent", "recv-lent"];
 const PEERS: readonly StackId[] = ["deno-node", "node", "asyncio"];
 const ALL: readonly StackId[] = ["raw", ...OURS, ...PEERS];
 const KIB = 1024;
@@ -112,6 +113,7 @@ export const TABLES: readonly Table[] = [
     "raw",
     "raw-fresh",
     ...OURS,
+    ...LENT,
     ...PEERS,
     "libc",
   ]),
@@ -119,6 +121,7 @@ export const TABLES: readonly Table[] = [
     "raw",
     "link",
     ...OURS,
+    ...LENT,
     ...PEERS,
     "socat",
   ]),

@@ -15,10 +15,10 @@ export interface Stack {
   readonly args: readonly [script: string, ...style: string[]];
 }
 
-const pipes = (name: string, style: string): Stack => ({
+const pipes = (name: string, style: string, messages: "kept" | "lent" = "kept"): Stack => ({
   name: `pipes, ${name}`,
   runtime: "deno",
-  args: ["servers/pipes.ts", style],
+  args: ["servers/pipes.ts", style, messages],
 });
 
 /** All of them, by the words of `--stacks`. */
@@ -38,6 +38,9 @@ export const STACKS = {
   handler: pipes("handler", "handler"),
   loop: pipes("`for await`", "loop"),
   recv: pipes("`recv`", "recv"),
+  "handler-lent": pipes("handler, `reuseBuffers`", "handler", "lent"),
+  "loop-lent": pipes("`for await`, `reuseBuffers`", "loop", "lent"),
+  "recv-lent": pipes("`recv`, `reuseBuffers`", "recv", "lent"),
   "deno-node": {
     name: "node:net, node:dgram on Deno",
     runtime: "deno",

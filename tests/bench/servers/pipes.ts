@@ -1,17 +1,18 @@
 /**
- * Servers with pipes, each the way README.md shows it, with all options at their defaults.
+ * Servers with pipes, each the way README.md shows it, with all options at their defaults but for
+ * `reuseBuffers` where messages are lent.
  *
- *     pipes.ts handler|loop|recv tcp-echo|udp-echo|sink|flood
- *     pipes.ts link|handler|loop|recv relay SINK_PORT
+ *     pipes.ts handler|loop|recv kept|lent tcp-echo|udp-echo|sink|flood
+ *     pipes.ts link|handler|loop|recv kept|lent relay SINK_PORT
  *
  * @module
  */
-import { type MsgCb, type Pipe, pipeOpen, TCP, UDP } from "@p2pd/pipes";
+import { type MsgCb, type Pipe, pipeOpen, type PipeOptions, TCP, UDP } from "@p2pd/pipes";
 import { announce, type Received } from "../protocol.ts";
 import { PUMP, SERVE } from "./styles.ts";
 
-const [style = "", service = "", sink = ""] = Deno.args;
-const route = "127.0.0.1:0";
+const [style = "", memory, service = "", sink = ""] = Deno.args;
+const options: PipeOptions = { route: "127.0.0.1:0", conf: { reuseBuffers: memory === "lent" } };
 
 let messages = 0;
 const count: MsgCb = () => void messages++;
@@ -21,9 +22,9 @@ function relay(): Promise<Pipe> {
   const pump = PUMP[style];
   if (pump === undefined) throw new TypeError(`nothing is relayed by "${style}"`);
   return pipeOpen(TCP, {
-    route,
+    ...options,
     upCb: async (_msg, _from, client) => {
-      const target = await pipeOpen(TCP, { dest: ["127.0.0.1", Number(sink)] });
+      const target = await pipeOpen(TCP, { dest: ["127.0.0.1", Number(sink)], conf: options.conf });
       // Not awaited: nothing arrives before this handler has returned.
       Promise.all([pump(client, target), pump(target, client)])
         .then(() => Promise.all([client.close(), target.close()]));
@@ -35,7 +36,7 @@ function serve(): Promise<Pipe> {
   const open = SERVE[style];
   if (open === undefined) throw new TypeError(`nothing is served by "${style}"`);
   const proto = service === "udp-echo" || service === "flood" ? UDP : TCP;
-  return open(proto, route, service === "sink" || service === "flood" ? count : echo);
+  return open(proto, options, service === "sink" || service === "flood" ? count : echo);
 }
 
 const server = await (service === "relay" ? relay() : serve());

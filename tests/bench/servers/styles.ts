@@ -3,6 +3,7 @@ import {
   type MsgCb,
   type Pipe,
   pipeOpen,
+  type PipeOptions,
   PipeTimeoutError,
   type Proto,
   TCP,
@@ -35,25 +36,25 @@ async function receiveStream(pipe: Pipe, each: MsgCb): Promise<void> {
 }
 
 /** Opens a server that gives each message to a function. */
-type Serve = (proto: Proto, route: string, each: MsgCb) => Promise<Pipe>;
+type Serve = (proto: Proto, options: PipeOptions, each: MsgCb) => Promise<Pipe>;
 
 /** Ways to serve. */
 export const SERVE: Readonly<Record<string, Serve>> = {
-  handler: (proto, route, msgCb) => pipeOpen(proto, { route, msgCb }),
-  loop: async (proto, route, each) => {
-    const server = await pipeOpen(proto, { route });
+  handler: (proto, options, msgCb) => pipeOpen(proto, { ...options, msgCb }),
+  loop: async (proto, options, each) => {
+    const server = await pipeOpen(proto, options);
     (async () => {
       for await (const [msg, from] of server) await each(msg, from, server);
     })();
     return server;
   },
-  recv: async (proto, route, each) => {
+  recv: async (proto, options, each) => {
     if (proto === UDP) {
-      const server = await pipeOpen(UDP, { route });
+      const server = await pipeOpen(UDP, options);
       receiveDatagrams(server, each);
       return server;
     }
-    const server = await pipeOpen(TCP, { route });
+    const server = await pipeOpen(TCP, { route: options.route, conf: options.conf });
     (async () => {
       for await (const pipe of server.connections()) receiveStream(pipe, each);
     })();

@@ -6,25 +6,28 @@ function fill(buffer: ReadBuffer): Uint8Array {
   return buffer.take(buffer.bytes.length);
 }
 
-Deno.test("read buffer: filled ones grow to 64 KiB, and further where they come back", () => {
+Deno.test("read buffer: filled ones grow to 64 KiB, and further where they come back from a relay", () => {
   const buffer = new ReadBuffer();
   const sizes = Array.from({ length: 6 }, () => fill(buffer).length);
   assertEquals(sizes, [2, 8, 32, 64, 64, 64].map((kib) => kib * 1024));
-  buffer.recycle(fill(buffer));
+  buffer.recycle(fill(buffer), false);
+  fill(buffer);
+  assertEquals(buffer.bytes.length, 64 * 1024);
+  buffer.recycle(fill(buffer), true);
   fill(buffer);
   assertEquals(buffer.bytes.length, 256 * 1024);
 });
 
 Deno.test("read buffer: what comes back while nothing is read is all read into again", () => {
   const buffer = new ReadBuffer();
-  for (let i = 0; i < 6; i++) buffer.recycle(fill(buffer));
+  for (let i = 0; i < 6; i++) buffer.recycle(fill(buffer), true);
   const used = new Set<ArrayBufferLike>();
   for (let round = 0; round < 10; round++) {
     // Two are on their way at once: the second is read before the first has been written.
     const both = [fill(buffer), fill(buffer)];
     for (const data of both) {
       used.add(data.buffer);
-      buffer.recycle(data);
+      buffer.recycle(data, true);
     }
   }
   assertEquals(used.size, 3);
