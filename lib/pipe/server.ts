@@ -1,21 +1,19 @@
-import { PipeClosedError, PipeOpenError, PipeStateError } from "../errors.ts";
+import { PipeClosedError, PipeStateError } from "../errors.ts";
 import { framed } from "../framing/framed_transport.ts";
-import { addrKey, formatAddr, parseDest } from "../net/address.ts";
 import type { Acceptor, Transport } from "../transport/transport.ts";
 import type { TlsContext } from "../transport/tls.ts";
+import { Admission, type Admitting } from "./admission.ts";
 import { PipeBase } from "./base.ts";
 import { toBytes } from "./bytes.ts";
 import { checkFunction, checkWait } from "./checks.ts";
+import { ClientBook } from "./client_book.ts";
 import type { NetConf } from "./conf.ts";
 import type { Filter } from "./filter.ts";
 import type { Envelope } from "./flow.ts";
 import type { Handler } from "./handler_list.ts";
-import { Handshakes } from "./handshakes.ts";
 import { systemError } from "./open_error.ts";
 import { ConnPipe, type ServerSide } from "./pipe.ts";
 import { MessageQueue } from "./queue.ts";
-import { PeerRules } from "./peer_rules.ts";
-import { handshake, needsHandshake, tlsError } from "./secure.ts";
 import type {
   CloseInfo,
   Dest,
@@ -41,32 +39,24 @@ export interface ListenPipeOptions {
 }
 
 /** A listening pipe: accepts connections and stands for all of them together. */
-export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
+export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admitting {
   readonly role = "server";
   readonly kind = "stream";
   readonly lossy = false;
   readonly localAddr: NetAddr;
   readonly remoteAddr = undefined;
   readonly tls = undefined;
-  readonly clients: ReadonlySet<ConnPipe>;
-  readonly #clients = new Set<ConnPipe>();
-  readonly #byAddr = new Map<string, ConnPipe>();
-  /** By the very object that a message came from. */
-  readonly #byFrom = new WeakMap<WeakKey, ConnPipe>();
+  readonly #book = new ClientBook(this);
+  readonly clients: ReadonlySet<ConnPipe> = this.#book.all;
   readonly #acceptor: Acceptor;
-  readonly #rules: PeerRules;
-  readonly #tls: TlsContext | undefined;
-  readonly #handshakes: Handshakes;
+  readonly #admission: Admission;
   /** Connections that `accept` has not given to anybody, oldest first. */
   readonly #unclaimed = new Set<ConnPipe>();
   /** Serves those who wait in `accept`; nothing ever stays in it. */
   readonly #arrivals = new MessageQueue<ConnPipe>();
   #reading = false;
-  /** The system had no files or memory for the last connection. */
-  #short = false;
-  #roomForMore: (() => void) | undefined;
   #closing: Promise<void> | undefined;
-  #stopped: Promise<unknown> | undefined;
+  #stopped: Promise<void> | undefined;
 
   constructor(
     acceptor: Acceptor,
@@ -74,19 +64,8 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
   ) {
     super(options.proto, options.route, options.conf);
     this.#acceptor = acceptor;
-    acceptor.onShortage = (error) => this.#onShortage(error);
-    acceptor.onRefused = () => this.tally.refused();
-    acceptor.onHandshakeFailed = (error, from) => this.#handshakeFailed(error, from);
-    this.#rules = new PeerRules(options.conf);
-    this.#tls = options.tls;
-    this.#handshakes = new Handshakes({
-      run: (transport, signal) =>
-        handshake(transport, { context: this.#tls, timeout: this.conf.sslHandshake, signal }),
-      done: (transport) => this.#welcome(transport),
-      failed: (error, { remoteAddr }) => this.#handshakeFailed(error, remoteAddr),
-    });
     this.localAddr = acceptor.localAddr;
-    this.clients = this.#clients;
+    this.#admission = new Admission(this, acceptor, options.tls);
   }
 
   get sock(): unknown {
@@ -106,14 +85,18 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
     return this.#reading || this.consumed || this.ups.length > 0 || this.ends.length > 0;
   }
 
-  protected get isOpen(): boolean {
+  get isOpen(): boolean {
     return this.#closing === undefined;
+  }
+
+  get hasRoom(): boolean {
+    return this.watched || this.#unclaimed.size < this.conf.backlog;
   }
 
   send(data: Uint8Array | string, dest?: Dest): Promise<number> {
     try {
       const bytes = toBytes(data);
-      return this.#client("send", dest).send(bytes);
+      return this.#book.find("send", dest).send(bytes);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -121,7 +104,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
 
   async request(data: Uint8Array | string, options: RequestOptions = {}): Promise<Message> {
     const { dest, ...rest } = options;
-    return await this.#client("request", dest).request(data, rest);
+    return await this.#book.find("request", dest).request(data, rest);
   }
 
   forward(): Promise<void> {
@@ -147,26 +130,26 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
   addUpCb(cb: UpCb): this {
     checkFunction(cb, "upCb");
     if (!this.ups.includes(cb)) this.ups = [...this.ups, cb];
-    for (const client of this.#clients) client.addUpCb(cb);
-    this.#watch();
+    for (const client of this.clients) client.addUpCb(cb);
+    this.#admission.resume();
     return this;
   }
 
   override delUpCb(cb: UpCb): this {
-    for (const client of this.#clients) client.delUpCb(cb);
+    for (const client of this.clients) client.delUpCb(cb);
     return super.delUpCb(cb);
   }
 
   addEndCb(cb: EndCb): this {
     checkFunction(cb, "endCb");
     if (!this.ends.includes(cb)) this.ends = [...this.ends, cb];
-    for (const client of this.#clients) client.addEndCb(cb);
-    this.#watch();
+    for (const client of this.clients) client.addEndCb(cb);
+    this.#admission.resume();
     return this;
   }
 
   override delEndCb(cb: EndCb): this {
-    for (const client of this.#clients) client.delEndCb(cb);
+    for (const client of this.clients) client.delEndCb(cb);
     return super.delEndCb(cb);
   }
 
@@ -176,26 +159,26 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
     for (const envelope of this.takeFromInbox(handler.filter)) {
       if (envelope.flow.pipe instanceof ConnPipe) envelope.flow.pipe.feed([envelope]);
     }
-    for (const client of this.#clients) {
+    for (const client of this.clients) {
       // Connections without handlers of their own go on sharing the server's list.
       if (client.handlers === before) client.attach(handler, this.handlers);
       else client.attach(handler);
     }
-    this.#watch();
+    this.#admission.resume();
   }
 
   detach(handler: Handler): void {
     const before = this.handlers;
     this.handlers = before.without(handler);
-    for (const client of this.#clients) {
+    for (const client of this.clients) {
       client.detach(handler, client.handlers === before ? this.handlers : undefined);
     }
   }
 
   takeHeld(filter?: Filter): Envelope[] {
     const held = this.takeFromInbox(filter);
-    for (const client of this.#clients) held.push(...client.takeHeld(filter));
-    this.#watch();
+    for (const client of this.clients) held.push(...client.takeHeld(filter));
+    this.#admission.resume();
     return held;
   }
 
@@ -207,7 +190,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
       if (client.hasOwner) continue;
       for (const envelope of client.takeHeld()) this.inbox.push(envelope);
     }
-    this.#watch();
+    this.#admission.resume();
   }
 
   closeWrite(): Promise<void> {
@@ -224,7 +207,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
 
   /** Accepts no more and frees the port; the connections that there are go on. */
   async stopAccepting(): Promise<void> {
-    await (this.#stopped ??= Promise.all([this.#acceptor.close(), this.#handshakes.close()]));
+    await (this.#stopped ??= this.#admission.close());
   }
 
   close(): Promise<void> {
@@ -232,11 +215,9 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
   }
 
   abort(reason?: unknown): void {
-    for (const client of this.#clients) client.abort(reason);
+    for (const client of this.clients) client.abort(reason);
     const info: CloseInfo = reason === undefined ? { by: "local" } : { by: "local", error: reason };
-    this.#closing ??= this.#end(info, async () => {
-      await Promise.all([this.#acceptor.close(), this.#handshakes.close()]);
-    });
+    this.#closing ??= this.#end(info, () => this.#admission.close());
   }
 
   /** Ends it by an error that none of its calls has met. */
@@ -244,10 +225,26 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
     this.#closing ??= this.#end({ by: "error", error }, () => this.#free());
   }
 
+  welcome(transport: Transport): void {
+    const { proto, route, conf } = this;
+    const pipe = new ConnPipe(framed(transport, conf), {
+      proto,
+      role: "accepted",
+      route,
+      conf,
+      server: this,
+    });
+    this.#book.add(pipe);
+    this.#unclaimed.add(pipe);
+    // Whoever accepts it sees it before its first message.
+    if (this.#arrivals.waiting > 0) this.#arrivals.push(pipe);
+    pipe.start();
+  }
+
   unlinked(): void {}
 
   protected consumerAdded(): void {
-    this.#watch();
+    this.#admission.resume();
   }
 
   giveBack(pipe: ConnPipe): Envelope[] {
@@ -255,22 +252,14 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
   }
 
   gone(pipe: ConnPipe): void {
-    this.#clients.delete(pipe);
+    this.#book.delete(pipe);
     this.#unclaimed.delete(pipe);
-    const key = keyOf(pipe);
-    if (this.#byAddr.get(key) === pipe) this.#byAddr.delete(key);
-    this.#watch();
+    this.#admission.resume();
   }
 
   async #acceptAll(): Promise<void> {
     try {
-      while (this.#closing === undefined) {
-        await this.#room();
-        const transport = await this.#acceptor.accept();
-        if (transport === null) break;
-        if (this.#closing === undefined) this.#admit(transport);
-        else transport.abort();
-      }
+      await this.#admission.run();
       // The owner of the platform's listener may have closed it.
       if (this.#stopped === undefined) await this.close();
     } catch (error) {
@@ -280,84 +269,21 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
     }
   }
 
-  /** A full file table is no reason to stop, and told once each time it begins. */
-  #onShortage(error: unknown): void {
-    this.tally.acceptError();
-    if (!this.#short) this.report(error);
-    this.#short = true;
-  }
-
-  #handshakeFailed(error: unknown, from = this.localAddr): void {
-    this.tally.tlsFailed();
-    this.report(error instanceof PipeOpenError ? error : tlsError(from, error));
-  }
-
-  #admit(transport: Transport): void {
-    this.#short = false;
-    const { maxClients, backlog } = this.conf;
-    const room = maxClients > 0 ? maxClients - this.#clients.size : Infinity;
-    if (room <= 0 || !this.#rules.admits(transport.remoteAddr)) {
-      this.tally.refused();
-      transport.abort();
-    } else if (needsHandshake(transport, this.#tls)) {
-      this.#handshakes.add(transport, Math.min(room, backlog));
-    } else this.#welcome(transport);
-  }
-
-  #welcome(transport: Transport): void {
-    const { proto, route, conf } = this;
-    const pipe = new ConnPipe(framed(transport, conf), {
-      proto,
-      role: "accepted",
-      route,
-      conf,
-      server: this,
-    });
-    this.#clients.add(pipe);
-    // Two connections can have one peer address, if this server has several of its own.
-    // And the clients of a Unix socket have none at all, which is port 0.
-    const key = keyOf(pipe);
-    if (!this.#byAddr.has(key) && pipe.remoteAddr?.port !== 0) this.#byAddr.set(key, pipe);
-    if (pipe.remoteAddr !== undefined) this.#byFrom.set(pipe.remoteAddr, pipe);
-    this.#unclaimed.add(pipe);
-    // Whoever accepts it sees it before its first message.
-    if (this.#arrivals.waiting > 0) this.#arrivals.push(pipe);
-    pipe.start();
-  }
-
   #claim(pipe: ConnPipe): Pipe {
     pipe.claim();
     this.#unclaimed.delete(pipe);
-    this.#watch();
+    this.#admission.resume();
     return pipe;
   }
 
-  /** Waits while connections pile up that nobody has use for; the system's backlog holds the rest. */
-  #room(): Promise<void> {
-    if (this.#hasRoom) return Promise.resolve();
-    return new Promise((resolve) => this.#roomForMore = resolve);
-  }
-
-  get #hasRoom(): boolean {
-    return this.watched || this.#unclaimed.size < this.conf.backlog ||
-      this.#closing !== undefined;
-  }
-
-  /** Lets the accept loop go on if it can. */
-  #watch(): void {
-    if (this.#roomForMore === undefined || !this.#hasRoom) return;
-    this.#roomForMore();
-    this.#roomForMore = undefined;
-  }
-
   async #free(): Promise<void> {
-    await Promise.all([this.#acceptor.close(), this.#handshakes.close()]);
-    await Promise.all([...this.#clients].map((client) => client.close()));
+    await this.#admission.close();
+    await Promise.all([...this.clients].map((client) => client.close()));
   }
 
   async #end(info: CloseInfo, free: () => Promise<void>): Promise<void> {
     await Promise.resolve(); // so that `#closing` is set for everything that follows
-    this.#watch();
+    this.#admission.resume();
     const error = info.error === undefined
       ? undefined
       : new PipeClosedError("The server ended", { addr: this.localAddr, cause: info.error });
@@ -367,28 +293,4 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide {
     await free();
     this.settleClosed(info);
   }
-
-  #client(action: string, dest: Dest | undefined): ConnPipe {
-    if (dest === undefined) {
-      throw new PipeStateError(
-        `Cannot ${action}: a server has no peer of its own; name a client as dest, as in ` +
-          "send(msg, from)",
-      );
-    }
-    // What a message came from needs no parsing; anything else may be spelt in another way.
-    const known = typeof dest === "object" && dest !== null ? this.#byFrom.get(dest) : undefined;
-    if (known !== undefined) return known;
-    const exact = parseDest(dest, "dest", { literal: true, zeroPort: false });
-    const client = this.#byAddr.get(addrKey(exact.hostname, exact.port));
-    if (client !== undefined) return client;
-    const why = this.isOpen
-      ? `${formatAddr(exact)} is not connected (any more)`
-      : "the server is closed";
-    throw new PipeClosedError(`Cannot ${action}: ${why}`);
-  }
-}
-
-function keyOf(pipe: ConnPipe): string {
-  const { hostname, port } = pipe.remoteAddr ?? pipe.localAddr;
-  return addrKey(hostname, port);
 }
