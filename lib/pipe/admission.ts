@@ -54,7 +54,7 @@ export class Admission {
     this.#handshakes = new Handshakes({
       run: (transport, signal) =>
         handshake(transport, { context: tls, timeout: server.conf.sslHandshake, signal }),
-      done: (transport) => server.welcome(transport),
+      done: (transport) => server.isOpen ? server.welcome(transport) : transport.abort(),
       failed: (error, { remoteAddr }) => this.#handshakeFailed(error, remoteAddr),
     });
   }

@@ -8,6 +8,8 @@ export class ClientBook {
   readonly #server: { readonly isOpen: boolean };
   readonly #all = new Set<ConnPipe>();
   readonly #byAddr = new Map<string, ConnPipe>();
+  /** Further ones with the peer address of one of those: there are some if the server has several addresses. */
+  readonly #further = new Map<string, Set<ConnPipe>>();
   /** By the very object that a message came from. */
   readonly #byFrom = new WeakMap<WeakKey, ConnPipe>();
 
@@ -24,18 +26,34 @@ export class ClientBook {
   /** There is one more. */
   add(pipe: ConnPipe): void {
     this.#all.add(pipe);
-    // Two connections can have one peer address, if this server has several of its own.
-    // And the clients of a Unix socket have none at all, which is port 0.
-    const key = keyOf(pipe);
-    if (!this.#byAddr.has(key) && pipe.remoteAddr?.port !== 0) this.#byAddr.set(key, pipe);
-    if (pipe.remoteAddr !== undefined) this.#byFrom.set(pipe.remoteAddr, pipe);
+    const { remoteAddr } = pipe;
+    if (remoteAddr === undefined) return;
+    this.#byFrom.set(remoteAddr, pipe);
+    if (remoteAddr.port === 0) return; // the clients of a Unix socket have no address
+    const key = addrKey(remoteAddr.hostname, remoteAddr.port);
+    if (!this.#byAddr.has(key)) this.#byAddr.set(key, pipe);
+    else if (this.#further.get(key)?.add(pipe) === undefined) {
+      this.#further.set(key, new Set([pipe]));
+    }
   }
 
   /** One is closed. */
   delete(pipe: ConnPipe): void {
     this.#all.delete(pipe);
-    const key = keyOf(pipe);
-    if (this.#byAddr.get(key) === pipe) this.#byAddr.delete(key);
+    const { remoteAddr } = pipe;
+    if (remoteAddr === undefined) return;
+    const key = addrKey(remoteAddr.hostname, remoteAddr.port);
+    const further = this.#further.get(key);
+    further?.delete(pipe);
+    if (this.#byAddr.get(key) === pipe) {
+      this.#byAddr.delete(key);
+      for (const next of further ?? []) {
+        this.#byAddr.set(key, next);
+        further?.delete(next);
+        break;
+      }
+    }
+    if (further?.size === 0) this.#further.delete(key);
   }
 
   /**
@@ -64,9 +82,4 @@ export class ClientBook {
       : "the server is closed";
     throw new PipeClosedError(`Cannot ${action}: ${why}`);
   }
-}
-
-function keyOf(pipe: ConnPipe): string {
-  const { hostname, port } = pipe.remoteAddr ?? pipe.localAddr;
-  return addrKey(hostname, port);
 }

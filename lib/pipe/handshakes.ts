@@ -21,6 +21,8 @@ export class Handshakes {
   readonly #options: HandshakesOptions;
   /** Oldest first. */
   readonly #running = new Map<AbortController, Promise<void>>();
+  /** Pushed out, and not gone yet. */
+  readonly #leaving = new Set<Promise<void>>();
   #closed = false;
 
   constructor(options: HandshakesOptions) {
@@ -35,9 +37,11 @@ export class Handshakes {
    */
   add(transport: Transport, limit: number): void {
     if (this.#closed) return transport.abort();
-    for (const oldest of this.#running.keys()) {
+    for (const [oldest, ended] of this.#running) {
       if (this.#running.size < limit) break;
       this.#running.delete(oldest);
+      const gone = ended.then(() => void this.#leaving.delete(gone));
+      this.#leaving.add(gone);
       oldest.abort(new PipeError("Too many handshakes were waiting for their peers"));
     }
     const control = new AbortController();
@@ -49,7 +53,7 @@ export class Handshakes {
     this.#closed = true;
     const running = [...this.#running];
     for (const [control] of running) control.abort();
-    await Promise.all(running.map(([, ended]) => ended));
+    await Promise.all([...running.map(([, ended]) => ended), ...this.#leaving]);
   }
 
   async #run(transport: Transport, control: AbortController): Promise<void> {
@@ -57,8 +61,11 @@ export class Handshakes {
     try {
       const secured = await this.#options.run(transport, signal);
       this.#running.delete(control);
-      if (this.#closed) secured.abort();
-      else this.#options.done(secured);
+      // It may have been pushed out since it succeeded.
+      if (signal.aborted) secured.abort();
+      if (this.#closed) return;
+      signal.throwIfAborted();
+      this.#options.done(secured);
     } catch (error) {
       if (!this.#closed) this.#options.failed(error, transport);
       await dismiss(transport, signal);
