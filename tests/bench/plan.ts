@@ -57,7 +57,7 @@ function tcp(width: number): Throughput {
     width,
     size: 64,
     unstable: false,
-    stacks: [...ALL, "libc"],
+    stacks: ["raw", "raw-fresh", ...OURS, ...PEERS, "libc"],
   };
 }
 

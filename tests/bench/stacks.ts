@@ -25,7 +25,7 @@ const pipes = (name: string, style: string, messages: "kept" | "lent" = "kept"):
 export const STACKS = {
   raw: { name: "raw Deno loop", runtime: "deno", args: ["servers/raw.ts", "65536", "kept"] },
   "raw-fresh": {
-    name: "raw Deno loop, a new buffer for each read",
+    name: "raw Deno loop, new memory for each message",
     runtime: "deno",
     args: ["servers/raw.ts", "65536", "fresh"],
   },

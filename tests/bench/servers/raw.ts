@@ -12,7 +12,7 @@ const HOST = "127.0.0.1";
 const [size, buffers, service = "", sink] = Deno.args;
 /** Of a stream's buffer. Bytes. */
 const SIZE = Number(size);
-/** Whether the sink reads into a new buffer each time, as one must who gives away what he read. */
+/** Whether each message gets memory of its own, as one must do who gives away what he read. */
 const FRESH = buffers === "fresh";
 
 let messages = 0;
@@ -21,7 +21,8 @@ let messages = 0;
 async function copy(from: Deno.Conn, to: Deno.Conn): Promise<void> {
   const buffer = new Uint8Array(SIZE);
   for (let n: number | null; (n = await from.read(buffer)) !== null;) {
-    for (let done = 0; done < n;) done += await to.write(buffer.subarray(done, n));
+    const data = FRESH ? buffer.slice(0, n) : buffer;
+    for (let done = 0; done < n;) done += await to.write(data.subarray(done, n));
   }
 }
 
