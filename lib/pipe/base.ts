@@ -1,14 +1,13 @@
 import { formatAddr } from "../net/address.ts";
 import { show } from "../net/show.ts";
 import { PipeStateError } from "../errors.ts";
-import { ByteRead, checkByteSource, exactly, type Goal, until } from "./byte_read.ts";
 import { checkFunction } from "./checks.ts";
 import type { NetConf } from "./conf.ts";
-import { compileFilter, type Filter, passes, SUB_ALL } from "./filter.ts";
+import { compileFilter, type Filter } from "./filter.ts";
 import type { Envelope } from "./flow.ts";
 import { type Handler, HandlerList } from "./handler_list.ts";
+import { InboxPipe } from "./inbox_pipe.ts";
 import { Link, type LinkEnd } from "./link.ts";
-import { type Hand, type Kind, Mailbox } from "./mailbox.ts";
 import { readableOf, writableOf } from "./streams.ts";
 import { HandlerSubscription, QueueSubscription } from "./subscription.ts";
 import { Tally } from "./tally.ts";
@@ -29,27 +28,19 @@ import type {
   Sub,
   Subscription,
   UpCb,
-  WaitOptions,
 } from "./types.ts";
 import type { TlsInfo } from "./tls_info.ts";
 
 const NONE: readonly never[] = [];
 
 /**
- * The consumers of a pipe: everything that is the same for one connection, a datagram socket and a
- * server with many connections.
- *
- * What arrives is kept in the inbox while there is no handler, subscription or link. The first of them
- * takes over what it holds, and then the inbox serves only those who are waiting on it.
+ * The consumers of a pipe that get its messages without a call for each: handlers, subscriptions and
+ * links. The same for one connection, a datagram socket and a server with many connections. The first of
+ * them takes over what the inbox holds.
  */
-export abstract class PipeBase implements Pipe, LinkEnd {
-  abstract readonly role: "client" | "server" | "accepted";
-  abstract readonly kind: Kind;
-  /** Whether what nobody reads in time is dropped: it came in datagrams that nobody sends again. */
-  abstract readonly lossy: boolean;
+export abstract class PipeBase extends InboxPipe implements Pipe, LinkEnd {
   abstract readonly sock: unknown;
   abstract readonly localAddr: NetAddr;
-  abstract readonly remoteAddr: NetAddr | undefined;
   abstract readonly tls: TlsInfo | undefined;
   readonly proto: Proto;
   readonly route: Dest | undefined;
@@ -61,13 +52,8 @@ export abstract class PipeBase implements Pipe, LinkEnd {
   /** The up and end handlers. Never changed, so that the connections of a server share them. */
   ups: readonly UpCb[] = NONE;
   ends: readonly EndCb[] = NONE;
-  /** Loops over the pipe: they get every message, whoever else does. */
-  loops = 0;
-  bytesInHand = 0;
   protected readonly settleClosed: (info: CloseInfo) => void;
   #ties: Ties | undefined;
-  #inbox: Mailbox | undefined;
-  #inputEnd: { readonly error: unknown } | undefined;
   #readable: ReadableStream<Uint8Array> | undefined;
   #writable: WritableStream<Uint8Array> | undefined;
 
@@ -77,6 +63,7 @@ export abstract class PipeBase implements Pipe, LinkEnd {
     conf: Readonly<NetConf>,
     tally: Tally = new Tally(),
   ) {
+    super();
     this.proto = proto;
     this.route = route;
     this.conf = conf;
@@ -103,8 +90,6 @@ export abstract class PipeBase implements Pipe, LinkEnd {
   abstract detach(handler: Handler): void;
   /** Takes out what is held for a first consumer with this filter. */
   abstract takeHeld(filter?: Filter): Envelope[];
-  /** Somebody reads by `recv`, a loop or a queue. */
-  protected abstract noteReader(): void;
   abstract unlinked(): void;
   /** There is a handler or link more. */
   protected abstract consumerAdded(): void;
@@ -121,76 +106,6 @@ export abstract class PipeBase implements Pipe, LinkEnd {
   /** Those that there are, without making any. */
   get tied(): Ties | undefined {
     return this.#ties;
-  }
-
-  /** The implicit queue. */
-  get inbox(): Mailbox {
-    if (this.#inbox === undefined) {
-      this.#inbox = this.mailbox();
-      if (this.#inputEnd !== undefined) this.#inbox.end(this.#inputEnd.error);
-    }
-    return this.#inbox;
-  }
-
-  /** Readers waiting on the inbox, without making one. */
-  get inboxWaiting(): number {
-    return this.#inbox === undefined ? 0 : this.#inbox.waiting;
-  }
-
-  recv(sub?: Sub, options?: WaitOptions): Promise<Uint8Array | null> {
-    try {
-      return this.#mailboxOf(sub).recv(options);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  recvFrom(sub?: Sub, options?: WaitOptions): Promise<Message | null> {
-    try {
-      return this.#mailboxOf(sub).recvFrom(options);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  readExactly(size: number, options?: WaitOptions): Promise<Uint8Array | null> {
-    return this.#readBytes(() => exactly(size), options);
-  }
-
-  readUntil(
-    delimiter: Uint8Array | string,
-    max: number,
-    options?: WaitOptions,
-  ): Promise<Uint8Array | null> {
-    return this.#readBytes(() => until(delimiter, max), options);
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
-    let inbox: Mailbox | undefined;
-    let hand: Hand | undefined;
-    let over = false;
-    return {
-      next: () => {
-        if (over) return Promise.resolve({ done: true, value: undefined });
-        if (inbox === undefined || hand === undefined) {
-          this.noteReader();
-          inbox = this.inbox;
-          hand = inbox.hand();
-          this.loops++;
-        }
-        return inbox.next(hand);
-      },
-      return: () => {
-        if (inbox !== undefined && hand !== undefined && !over) {
-          this.loops--;
-          inbox.leave(hand);
-          // What is left was given to the other consumers as well.
-          if (this.loops === 0 && this.consumed) inbox.extract();
-        }
-        over = true;
-        return Promise.resolve({ done: true, value: undefined });
-      },
-    };
   }
 
   subscribe(sub?: Sub, handler?: MsgCb): Subscription {
@@ -211,7 +126,7 @@ export abstract class PipeBase implements Pipe, LinkEnd {
     );
     for (const envelope of this.takeHeld(filter)) subscription.mailbox.push(envelope);
     this.ties.subs.add(subscription);
-    if (this.#inputEnd !== undefined) subscription.mailbox.end(this.#inputEnd.error);
+    if (this.noMore !== undefined) subscription.mailbox.end(this.noMore.error);
     return subscription;
   }
 
@@ -269,9 +184,9 @@ export abstract class PipeBase implements Pipe, LinkEnd {
     const link = Link.between(this, pipe, end);
     for (const envelope of held) link.offer(envelope);
     this.consumerAdded();
-    const inputEnd = this.#inputEnd;
+    const { noMore } = this;
     // A moment later, when the link back has been made too and tells that the end is to be passed on.
-    if (inputEnd !== undefined) queueMicrotask(() => link.sourceEnded(inputEnd.error));
+    if (noMore !== undefined) queueMicrotask(() => link.sourceEnded(noMore.error));
     return this;
   }
 
@@ -319,43 +234,10 @@ export abstract class PipeBase implements Pipe, LinkEnd {
     return this.handlers.size > 0 || (this.#ties !== undefined && this.#ties.takers > 0);
   }
 
-  /**
-   * Takes out of the inbox what a filter matches; nothing while a loop reads it. What is left can still
-   * be read, but holds the pipe up no more: now there is a consumer, and this is not for it.
-   */
-  protected takeFromInbox(filter?: Filter): Envelope[] {
-    if (this.#inbox === undefined || this.#inbox.size === 0 || this.loops > 0) return [];
-    return this.#inbox.extract((envelope) => {
-      if (filter === undefined || this.#passes(filter, envelope)) return true;
-      envelope.flow.excuse(envelope);
-      return false;
-    });
-  }
-
-  /** No more will be received: readers get what is held, then null or the error. */
-  protected endInput(error?: unknown): void {
-    if (this.#inputEnd !== undefined) return;
-    this.#inputEnd = { error };
-    this.#inbox?.end(error);
-    for (const sub of this.#ties?.subs ?? []) sub.mailbox.end(error);
-  }
-
   /** Tells the links from here that no more will come: in good order, or by an error. */
   protected endLinks(error?: unknown): void {
     for (const link of this.#ties?.links ?? []) link.sourceEnded(error);
     for (const link of this.#ties?.failedLinks ?? []) link.forget();
-  }
-
-  /** No more will be received, and what was is forgotten. */
-  protected discardInput(error?: unknown): void {
-    this.#inputEnd ??= { error };
-    this.#inbox?.discard(error);
-    for (const sub of this.#ties?.subs ?? []) sub.mailbox.discard(error);
-  }
-
-  /** A queue for messages of this pipe. */
-  protected mailbox(): Mailbox {
-    return new Mailbox(this.lossy, this.conf, this.role === "server", () => this.noteDropped());
   }
 
   #subscribeHandler(filter: Filter, cb: MsgCb): Subscription {
@@ -372,41 +254,6 @@ export abstract class PipeBase implements Pipe, LinkEnd {
 
   #handlerOf(cb: MsgCb): Handler | undefined {
     return this.handlers.all.find((h) => h.cb === cb && h.filter === undefined);
-  }
-
-  #readBytes(goal: () => Goal, options?: WaitOptions): Promise<Uint8Array | null> {
-    try {
-      const read = new ByteRead(this, goal(), options);
-      checkByteSource(this);
-      this.noteReader();
-      return read.start();
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  #mailboxOf(sub: Sub | undefined): Mailbox {
-    const subs = this.#ties?.subs;
-    if ((subs !== undefined && subs.size > 0) || (sub !== undefined && sub !== SUB_ALL)) {
-      const filter = compileFilter(sub, "sub");
-      for (const found of subs?.equal(filter) ?? []) return found.mailbox;
-      if (filter.key !== "") {
-        throw new PipeStateError(
-          `Cannot receive: nobody subscribed ${show(sub)}; call subscribe with it first`,
-        );
-      }
-    }
-    this.noteReader();
-    return this.inbox;
-  }
-
-  #passes(filter: Filter, { data, from }: Envelope): boolean {
-    try {
-      return passes(filter, data, from);
-    } catch (error) {
-      this.report(error);
-      return false;
-    }
   }
 }
 
