@@ -76,6 +76,7 @@ export abstract class MortalPipe extends PipeBase {
   /** Calls the up handlers, and from now on closes it when nothing comes or goes for too long. */
   protected comeUp(): void {
     for (const cb of this.ups) this.#callUp(cb);
+    if (this.isClosed) return; // by one of them
     const { idleTimeout } = this.conf;
     if (idleTimeout > 0 && idleTimeout < Infinity) {
       const idle = () =>

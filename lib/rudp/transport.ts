@@ -148,7 +148,8 @@ export class RudpTransport implements Transport {
     const until = performance.now() + this.#linger;
     for (let i = 0; i < REPEATS && this.#state === "closing"; i++) {
       const now = performance.now();
-      if (now >= until || (i === 0 && !this.#engine.hasRecentAcks(now))) return;
+      // A timer may fire a part of a millisecond early.
+      if (until - now < 1 || (i === 0 && !this.#engine.hasRecentAcks(now))) return;
       const timer = setTimeout(() => this.#wake?.(), Math.min(REPEAT_AFTER, until - now));
       await this.#woken();
       clearTimeout(timer);

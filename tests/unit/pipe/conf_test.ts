@@ -86,6 +86,16 @@ forEachKind("conf: idleTimeout ends a silent pipe, and no other", async (kind) =
   assertInstanceOf(error.cause, PipeTimeoutError);
 });
 
+// The sanitizer sees the timer, if one is left.
+Deno.test("conf: idleTimeout watches no pipe that an up handler has ended", async () => {
+  for (const end of ["abort", "close"] as const) {
+    const upCb = (_msg: null, _from: unknown, pipe: Pipe) => void pipe[end]();
+    await using server = await pipeOpen(TCP, { route, conf: { idleTimeout: 60_000 }, upCb });
+    await using client = await pipeOpen(TCP, { dest: server.localAddr });
+    await client.recv().catch(() => {});
+  }
+});
+
 Deno.test("conf: idleTimeout ends the connections of a server, not the server", async () => {
   await using server = await pipeOpen(TCP, { route, conf: { idleTimeout: 20 }, msgCb: () => {} });
   await using client = await pipeOpen(TCP, { dest: server.localAddr });
