@@ -78,6 +78,7 @@ export { SUB_ALL } from "./lib/pipe/filter.ts";
 export { pipeOpen } from "./lib/pipe/open.ts";
 export { QUIC, RUDP, TCP, UDP } from "./lib/pipe/proto.ts";
 export { MessageQueue, type MessageQueueOptions, type Overflow } from "./lib/pipe/queue.ts";
+export type { Pipe, ServerPipe } from "./lib/pipe/pipe_types.ts";
 export type {
   CloseInfo,
   Dest,
@@ -89,11 +90,9 @@ export type {
   MsgCb,
   MsgId,
   NetAddr,
-  Pipe,
   PipeStats,
   Proto,
   RequestOptions,
-  ServerPipe,
   Sub,
   Subscription,
   UpCb,

@@ -7,7 +7,8 @@ import { PipeStateError } from "../errors.ts";
 import { formatAddr, parseDest } from "../net/address.ts";
 import { show } from "../net/show.ts";
 import { isProto, PROTO_NAMES } from "../pipe/proto.ts";
-import type { Pipe, Proto } from "../pipe/types.ts";
+import type { Pipe } from "../pipe/pipe_types.ts";
+import type { Proto } from "../pipe/types.ts";
 import type { PipeOptions } from "../pipe/pipe_options.ts";
 import { Interface } from "./interface.ts";
 

@@ -8,7 +8,7 @@ import { PipeTimeoutError } from "../errors.ts";
 import type { Handler } from "../pipe/handler_list.ts";
 import { ConnPipe } from "../pipe/pipe.ts";
 import { ListenPipe } from "../pipe/server.ts";
-import type { Pipe } from "../pipe/types.ts";
+import type { Pipe } from "../pipe/pipe_types.ts";
 
 /** A peer that sends nothing for so long has nothing on its way. Milliseconds. */
 const QUIET = 100;

@@ -6,7 +6,7 @@
 import { PipeOpenError } from "../errors.ts";
 import { pipeOpen } from "../pipe/open.ts";
 import { systemError } from "../pipe/open_error.ts";
-import type { Pipe } from "../pipe/types.ts";
+import type { Pipe } from "../pipe/pipe_types.ts";
 import type { PipeOptions } from "../pipe/pipe_options.ts";
 import { codeOf } from "../transport/error.ts";
 import type { Place } from "./daemon_places.ts";

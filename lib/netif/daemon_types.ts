@@ -4,7 +4,7 @@
  * @module
  */
 import type { PipeOpenError } from "../errors.ts";
-import type { Pipe } from "../pipe/types.ts";
+import type { Pipe } from "../pipe/pipe_types.ts";
 import type { PipeOptions } from "../pipe/pipe_options.ts";
 
 /** Options of a {@linkcode Daemon}. */

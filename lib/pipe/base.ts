@@ -13,6 +13,7 @@ import { HandlerSubscription, QueueSubscription } from "./subscription.ts";
 import { Tally } from "./tally.ts";
 import { Ties } from "./ties.ts";
 import type { TlsConf } from "./tls_conf.ts";
+import type { Pipe } from "./pipe_types.ts";
 import type {
   CloseInfo,
   Dest,
@@ -21,7 +22,6 @@ import type {
   Message,
   MsgCb,
   NetAddr,
-  Pipe,
   PipeStats,
   Proto,
   RequestOptions,

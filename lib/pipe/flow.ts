@@ -1,6 +1,7 @@
 import { messageSize } from "./bounds.ts";
 import type { Tally } from "./tally.ts";
-import type { NetAddr, Pipe } from "./types.ts";
+import type { Pipe } from "./pipe_types.ts";
+import type { NetAddr } from "./types.ts";
 
 /** A message on its way through the consumers, with the flow it counts for until it is taken. */
 export interface Envelope {

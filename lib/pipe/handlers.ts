@@ -5,7 +5,8 @@ import { envelopeQueue, type Kind } from "./mailbox.ts";
 import type { HandlerList } from "./handler_list.ts";
 import type { SendWatcher } from "./outbox.ts";
 import type { MessageQueue } from "./queue.ts";
-import type { NetAddr, Pipe } from "./types.ts";
+import type { Pipe } from "./pipe_types.ts";
+import type { NetAddr } from "./types.ts";
 
 /** What a runner needs of its pipe. */
 export interface RunnerHost {

@@ -1,7 +1,8 @@
 import type { Socket as DatagramSocket } from "node:dgram";
 import type { Server, Socket } from "node:net";
 import { openPipe } from "./open_pipe.ts";
-import type { Dest, Pipe, Proto, ServerPipe } from "./types.ts";
+import type { Pipe, ServerPipe } from "./pipe_types.ts";
+import type { Dest, Proto } from "./types.ts";
 import type { OpenConn, OpenListener, PipeOptions, RawOptions, RawSocket } from "./pipe_options.ts";
 
 /**

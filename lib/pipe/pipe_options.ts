@@ -8,7 +8,8 @@ import type { Server, Socket } from "node:net";
 import type { Interface } from "../netif/interface.ts";
 import type { RoutePool } from "../netif/route_pool.ts";
 import type { NetConf } from "./conf.ts";
-import type { Dest, EndCb, MsgCb, Pipe, UpCb } from "./types.ts";
+import type { Pipe } from "./pipe_types.ts";
+import type { Dest, EndCb, MsgCb, UpCb } from "./types.ts";
 
 /** Two web streams of bytes, one for each direction: an open connection of any kind. */
 export interface StreamPair {

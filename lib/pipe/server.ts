@@ -14,16 +14,15 @@ import type { Handler } from "./handler_list.ts";
 import { systemError } from "./open_error.ts";
 import { ConnPipe, type ServerSide } from "./pipe.ts";
 import { MessageQueue } from "./queue.ts";
+import type { Pipe, ServerPipe } from "./pipe_types.ts";
 import type {
   CloseInfo,
   Dest,
   EndCb,
   Message,
   NetAddr,
-  Pipe,
   Proto,
   RequestOptions,
-  ServerPipe,
   UpCb,
   WaitOptions,
 } from "./types.ts";

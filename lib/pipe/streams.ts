@@ -1,6 +1,6 @@
 import { PipeClosedError } from "../errors.ts";
 import type { Kind } from "./mailbox.ts";
-import type { Pipe } from "./types.ts";
+import type { Pipe } from "./pipe_types.ts";
 
 /** The input as a web stream without a buffer of its own: it takes a message when one is asked for. */
 export function readableOf(pipe: Pipe): ReadableStream<Uint8Array> {

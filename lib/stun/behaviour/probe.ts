@@ -5,7 +5,8 @@
  */
 import { PipeTimeoutError } from "../../errors.ts";
 import { pipeOpen } from "../../pipe/open.ts";
-import type { NetAddr, Pipe } from "../../pipe/types.ts";
+import type { Pipe } from "../../pipe/pipe_types.ts";
+import type { NetAddr } from "../../pipe/types.ts";
 import type { PipeOptions } from "../../pipe/pipe_options.ts";
 import type { StunChange } from "../attribute_parts.ts";
 import { ATTRIBUTES } from "../attributes.ts";

@@ -1,6 +1,7 @@
 import { systemHost } from "../../net/ip.ts";
 import { checkOptions, count } from "../../pipe/checks.ts";
-import type { NetAddr, Pipe } from "../../pipe/types.ts";
+import type { Pipe } from "../../pipe/pipe_types.ts";
+import type { NetAddr } from "../../pipe/types.ts";
 import { checkKind, checkPath } from "./check.ts";
 import type { FaultyEnd } from "./datagram.ts";
 import type { FaultOptions, PathCounts, PathFaults } from "./faults.ts";

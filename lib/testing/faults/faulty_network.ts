@@ -1,6 +1,6 @@
 import type { pipeOpen } from "../../pipe/open.ts";
 import { type SocketSource, SYSTEM } from "../../pipe/sockets.ts";
-import type { Pipe } from "../../pipe/types.ts";
+import type { Pipe } from "../../pipe/pipe_types.ts";
 import type { Driver } from "../../transport/transport.ts";
 import { FaultControl } from "./control.ts";
 import { faulty, FaultyAcceptor, faultyDriver } from "./driver.ts";

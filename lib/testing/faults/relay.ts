@@ -6,7 +6,8 @@
 import { addrKey } from "../../net/address.ts";
 import { pipeOpen } from "../../pipe/open.ts";
 import { TCP, UDP } from "../../pipe/proto.ts";
-import type { Dest, NetAddr, Pipe, ServerPipe } from "../../pipe/types.ts";
+import type { Pipe, ServerPipe } from "../../pipe/pipe_types.ts";
+import type { Dest, NetAddr } from "../../pipe/types.ts";
 
 /** Where a relay is, and how it reaches the server. */
 export interface RelayOptions {
