@@ -198,7 +198,7 @@ export abstract class PipeBase extends InboxPipe implements Pipe, LinkEnd {
   }
 
   get readable(): ReadableStream<Uint8Array> {
-    return this.#readable ??= readableOf(this);
+    return this.#readable ??= readableOf(this.loop(false));
   }
 
   get writable(): WritableStream<Uint8Array> {

@@ -8,7 +8,7 @@ export class ClientBook {
   readonly #server: { readonly isOpen: boolean };
   readonly #all = new Set<ConnPipe>();
   readonly #byAddr = new Map<string, ConnPipe>();
-  /** Further ones with the peer address of one of those: there are some if the server has several addresses. */
+  /** Further ones with the peer address of one of those: streams of QUIC, or the server has several addresses. */
   readonly #further = new Map<string, Set<ConnPipe>>();
   /** By the very object that a message came from. */
   readonly #byFrom = new WeakMap<WeakKey, ConnPipe>();

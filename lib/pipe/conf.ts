@@ -133,11 +133,13 @@ export interface NetConf {
    */
   framing: null | "raw" | Framing;
   /**
-   * Lends big messages of a TCP or Unix byte stream instead of giving them away: their bytes are valid
-   * until what the handlers returned has settled, or until the next `recv` or step of the loop, and are
-   * then read over. Halves the CPU time of receiving for whoever hashes, counts or writes what streams in.
-   * Copy (`slice`) what you keep, and return or await every `send` of it. `readable`, `readExactly`,
-   * `readUntil`, frames, and messages with several receivers are never lent. @default {false}
+   * Lends long reads of a byte stream to the handlers or the loop that alone get them, instead of giving
+   * them away: the bytes are valid until what the handlers returned has settled, or until that loop asks
+   * for the next, and are then read over. Halves the CPU time of receiving for whoever hashes, counts or
+   * writes what streams in, and may keep another 128 KiB for a connection. Copy (`slice`) what you keep,
+   * and return or await every `send` of it. Concerns TCP and Unix sockets without TLS and framing, where
+   * a read fills half of a buffer (32 KiB of 64). What `recv`, `readExactly`, `readUntil`, `readable`
+   * and subscriptions give, or several receivers get, is theirs to keep. @default {false}
    */
   reuseBuffers: boolean;
   /** Receives errors of handlers and links. Never gets payloads. @default {console.error} */

@@ -18,7 +18,7 @@ export interface Source extends PipeBase {
   readonly hasOwner: boolean;
   /** Whether this side has ended it. */
   readonly stopped: boolean;
-  /** From which size on what handlers and readers get is only lent. See `conf.reuseBuffers`. */
+  /** From which size on what handlers and loops get is only lent. See `conf.reuseBuffers`. */
   readonly lentFrom: number;
 }
 
@@ -38,8 +38,8 @@ export function deliver(pipe: Source, data: Uint8Array, from: NetAddr): void {
   const asked = asking !== undefined && asking.size > 0;
   if (asked || takers(tied) > 0 || takers(server?.tied) > 0) {
     lent = false;
-    const sole = !handled && tied?.links.size === 1 && others(pipe) === 0;
-    envelope = envelop(data, from, flow, sole);
+    const relayed = !handled && tied?.links.size === 1 && others(pipe) === 0;
+    envelope = envelop(data, from, flow, relayed);
     if (offerAll(pipe, envelope)) taken = true;
   }
   const reader = server === undefined ? pipe : readerOf(pipe);

@@ -10,8 +10,8 @@ export interface Envelope {
   readonly flow: Flow;
   /** What it counts; fixed, since a receiver may detach its bytes. */
   readonly size: number;
-  /** Whether only one gets it, and is done with it at some time, so that its memory can be used again. */
-  readonly sole: boolean;
+  /** Whether it has one receiver, who gives its memory back when he is done with it. */
+  readonly lent: boolean;
 }
 
 /** What a flow needs of its pipe. */
@@ -19,8 +19,8 @@ export interface FlowPipe extends Pipe {
   readonly tally: Tally;
   /** Nothing received waits or is handled any more. */
   flowIdle(): void;
-  /** Takes back the memory of a message that somebody had alone and has done with. See `Transport.recycle`. */
-  recycle(data: Uint8Array, forwarded: boolean): void;
+  /** Takes back the memory of a message that was lent. See `Transport.recycle`. */
+  recycle(data: Uint8Array, relayed: boolean): void;
 }
 
 /** Puts a message into an envelope. */
@@ -28,9 +28,9 @@ export function envelop(
   data: Uint8Array,
   from: NetAddr,
   flow: Flow,
-  sole = false,
+  lent = false,
 ): Envelope {
-  return { data, from, flow, size: messageSize(data), sole };
+  return { data, from, flow, size: messageSize(data), lent };
 }
 
 /**

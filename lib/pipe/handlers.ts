@@ -18,7 +18,7 @@ export interface RunnerHost {
   readonly conf: Readonly<NetConf>;
   readonly flow: Flow;
   /** Takes back the memory of a message that nobody but the handlers had. */
-  recycle(data: Uint8Array, forwarded: boolean): void;
+  recycle(data: Uint8Array, relayed: boolean): void;
   /** Whether this side has ended the pipe: nothing is handled any more. */
   readonly stopped: boolean;
   /** The handlers as of now. */
@@ -152,7 +152,7 @@ export class HandlerRunner implements SendWatcher {
   #trackLent(promise: Promise<unknown>, data: Uint8Array): void {
     this.#begin(0);
     this.#guard(promise).then(() => {
-      this.#host.recycle(data, true);
+      this.#host.recycle(data, false);
       this.#settle(0);
     });
   }
@@ -182,7 +182,7 @@ export class HandlerRunner implements SendWatcher {
     while (!this.#full) {
       const envelope = this.#waiting?.tryTake();
       if (envelope === undefined) break;
-      this.#start(envelope.data, envelope.from, envelope.sole);
+      this.#start(envelope.data, envelope.from, envelope.lent);
     }
     this.#host.flow.release();
     if (this.#whenIdle !== undefined && this.#idle) {

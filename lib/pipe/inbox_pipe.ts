@@ -87,6 +87,11 @@ export abstract class InboxPipe implements ByteSource {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
+    return this.loop(this.conf.reuseBuffers);
+  }
+
+  /** A loop over its messages; `lends` says whether their memory may be used again after its steps. */
+  protected loop(lends: boolean): AsyncIterator<Message, undefined> {
     let inbox: Mailbox | undefined;
     let hand: Hand | undefined;
     let over = false;
@@ -96,7 +101,7 @@ export abstract class InboxPipe implements ByteSource {
         if (inbox === undefined || hand === undefined) {
           this.noteReader();
           inbox = this.inbox;
-          hand = inbox.hand();
+          hand = inbox.hand(lends);
           this.loops++;
         }
         return inbox.next(hand);

@@ -133,7 +133,7 @@ export class Link {
   readonly #sent = (): void => {
     const done = this.#sending;
     // Only now has the system taken it.
-    if (done?.sole === true) done.flow.pipe.recycle(done.data, true);
+    if (done?.lent === true) done.flow.pipe.recycle(done.data, true);
     this.#settled();
   };
 

@@ -39,16 +39,18 @@ export class Hand {
   /** Whether the loop is over. */
   left = false;
   #flow: Flow | undefined;
-  /** What it has taken last, if only it has that. */
+  /** What it has taken last, if that was lent. */
   #lent: Envelope | undefined;
   readonly #tracks: boolean;
+  readonly #lends: boolean;
 
   /**
    * @param tracks Whether it holds on to the flow of what it has.
-   * @param lends Whether what it has may be lent.
+   * @param lends Whether it gives back what was lent, when more is asked for.
    */
   constructor(tracks: boolean, lends: boolean) {
     this.#tracks = tracks;
+    this.#lends = lends;
     this.result = !tracks && !lends ? stepOf : (envelope) => {
       this.take(envelope);
       return stepOf(envelope);
@@ -58,17 +60,17 @@ export class Hand {
   /** Holds on to the message's flow, instead of the one before. */
   take(envelope: Envelope): void {
     if (this.left) return;
-    const { flow, sole } = envelope;
+    const { flow, lent } = envelope;
     if (this.#tracks) flow.hold();
     this.letGo();
     if (this.#tracks) this.#flow = flow;
-    if (sole) this.#lent = envelope;
+    if (this.#lends && lent) this.#lent = envelope;
   }
 
   /** More is asked for: it is done with what it took last, whose memory can be used again. */
   turn(): void {
     const lent = this.#lent;
-    if (lent !== undefined) lent.flow.pipe.recycle(lent.data, true);
+    if (lent !== undefined) lent.flow.pipe.recycle(lent.data, false);
     this.letGo();
   }
 
@@ -105,7 +107,6 @@ export class Mailbox {
   readonly #queue: MessageQueue<Envelope>;
   readonly #defaultTimeout: number;
   readonly #tracks: boolean;
-  readonly #lends: boolean;
   /** The hand of those who call `recv`, if that matters: one conversation, not several. */
   readonly #hand: Hand | undefined;
   readonly #data: (envelope: Envelope) => Uint8Array = dataOf;
@@ -115,9 +116,8 @@ export class Mailbox {
     this.#queue = envelopeQueue(lossy, conf, onDrop);
     this.#defaultTimeout = conf.recvTimeout;
     this.#tracks = tracks;
-    this.#lends = conf.reuseBuffers;
-    if (!tracks && !conf.reuseBuffers) return;
-    this.#hand = this.hand();
+    if (!tracks) return;
+    this.#hand = new Hand(tracks, false);
     this.#data = this.#noted(dataOf);
     this.#message = this.#noted(messageOf);
   }
@@ -167,9 +167,13 @@ export class Mailbox {
     return this.#pull<Message | null>(this.#message, null, options);
   }
 
-  /** For a loop over it. */
-  hand(): Hand {
-    return new Hand(this.#tracks, this.#lends);
+  /**
+   * For a loop over it.
+   *
+   * @param lends Whether it gives back what was lent, when more is asked for.
+   */
+  hand(lends = false): Hand {
+    return new Hand(this.#tracks, lends);
   }
 
   /** A step of a loop: waits for ever. */
@@ -198,7 +202,7 @@ export class Mailbox {
   }
 
   #pull<R>(pick: (e: Envelope) => R, end: R, options: WaitOptions | undefined): Promise<R> {
-    this.#hand?.turn();
+    this.#hand?.letGo();
     if (options === undefined) return this.#queue.pull(pick, end, this.#defaultTimeout);
     try {
       const { timeout = this.#defaultTimeout, signal } = checkWait(options);

@@ -50,7 +50,7 @@ export class ConnPipe extends MortalPipe implements Source, FlowPipe, Sender, Tl
   readonly flow: Flow;
   readonly server: ServerSide | undefined;
   readonly runner: HandlerRunner;
-  readonly lentFrom: number;
+  lentFrom: number;
   protected transport: Transport;
   /** The host that the caller wanted to reach, which TLS has to prove. */
   readonly #name: string | undefined;
@@ -72,7 +72,7 @@ export class ConnPipe extends MortalPipe implements Source, FlowPipe, Sender, Tl
     this.remoteAddr = transport.remoteAddr;
     this.transport = transport;
     this.server = server;
-    this.lentFrom = conf.reuseBuffers && this.kind === "stream" ? LARGE : Infinity;
+    this.lentFrom = lentFrom(conf, transport);
     const bytes = this.lossy ? Infinity : conf.readerLimit;
     const messages = this.lossy ? 0 : conf.maxQsize;
     this.flow = new Flow(this, { bytes, messages });
@@ -218,8 +218,10 @@ export class ConnPipe extends MortalPipe implements Source, FlowPipe, Sender, Tl
     this.replaced = this.#outbox.replace(start.secured).catch(() => {});
     try {
       const secured = await start.secured;
-      if (this.isOpen) this.transport = secured;
-      else secured.abort();
+      if (this.isOpen) {
+        this.transport = secured;
+        this.lentFrom = lentFrom(this.conf, secured);
+      } else secured.abort();
     } catch (error) {
       if (this.isOpen) {
         this.lose(error);
@@ -258,7 +260,12 @@ export class ConnPipe extends MortalPipe implements Source, FlowPipe, Sender, Tl
     return this.flow.open;
   };
 
-  recycle(data: Uint8Array, forwarded: boolean): void {
-    this.transport.recycle?.(data, forwarded);
+  recycle(data: Uint8Array, relayed: boolean): void {
+    this.transport.recycle?.(data, relayed);
   }
+}
+
+/** See `Source.lentFrom`. */
+function lentFrom({ reuseBuffers }: Readonly<NetConf>, { recycle }: Transport): number {
+  return reuseBuffers && recycle !== undefined ? LARGE : Infinity;
 }

@@ -1,15 +1,21 @@
 import { PipeClosedError } from "../errors.ts";
 import type { Kind } from "./mailbox.ts";
 import type { Pipe } from "./pipe_types.ts";
+import type { Message } from "./types.ts";
 
-/** The input as a web stream without a buffer of its own: it takes a message when one is asked for. */
-export function readableOf(pipe: Pipe): ReadableStream<Uint8Array> {
-  const messages = pipe[Symbol.asyncIterator]();
+/**
+ * The input as a web stream without a buffer of its own: it takes a message when one is asked for.
+ *
+ * @param messages A loop whose messages are for keeps: a stream behind it may hold them.
+ */
+export function readableOf(
+  messages: AsyncIterator<Message, undefined>,
+): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       const { done, value } = await messages.next();
       if (done === true) controller.close();
-      else controller.enqueue(pipe.conf.reuseBuffers ? value[0].slice() : value[0]); // for keeps
+      else controller.enqueue(value[0]);
     },
     async cancel() {
       await messages.return?.();

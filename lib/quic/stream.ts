@@ -53,7 +53,8 @@ export class StreamTransport implements Transport, StreamRider {
   constructor(raw: Deno.QuicBidirectionalStream, connection: Connection) {
     this.id = raw.writable.id;
     this.localAddr = connection.localAddr;
-    this.remoteAddr = connection.remoteAddr;
+    // An object of its own, by which a server knows whom to answer.
+    this.remoteAddr = Object.freeze({ ...connection.remoteAddr });
     this.tls = connection.tls;
     this.raw = raw;
     this.#connection = connection;

@@ -67,8 +67,8 @@ export class ConnTransport implements Transport {
     return this.#writes.send(data, undefined, report);
   }
 
-  recycle(data: Uint8Array, forwarded: boolean): void {
-    this.#buffer.recycle(data, forwarded);
+  recycle(data: Uint8Array, relayed: boolean): void {
+    this.#buffer.recycle(data, relayed);
   }
 
   closeWrite(): Promise<void> {

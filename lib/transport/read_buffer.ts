@@ -6,12 +6,15 @@ const FIRST = 2 * 1024, LAST = 64 * 1024, GROWTH = 4;
 /** What a relay reads into: one that forwards whole buffers gains by longer ones, others lose. */
 const RELAY = 256 * 1024;
 
-/** How many of them are kept: so many come back between two reads when what was queued is written. */
+/** After so many that do not come back it is no relay any more. */
+const KEPT = 8;
+
+/** How many that came back are held: so many do between two reads when what was queued is written. */
 const SPARES = 2;
 
 /**
- * What one connection reads into. Never memory that somebody else has: a message's could be transferred
- * while a read writes to it.
+ * What one connection reads into. Never memory that somebody else may have: a message's could be
+ * transferred while a read writes to it.
  */
 export class ReadBuffer extends Slab {
   #bytes = new Uint8Array(FIRST);
@@ -20,6 +23,8 @@ export class ReadBuffer extends Slab {
   #largest = LAST;
   /** Buffers of this size that came back; made when needed. */
   #spares: Uint8Array<ArrayBuffer>[] | undefined;
+  /** How many were given away since one came back from a relay. */
+  #kept = 0;
 
   /** Where to read to. */
   get bytes(): Uint8Array {
@@ -27,13 +32,14 @@ export class ReadBuffer extends Slab {
   }
 
   /**
-   * What was read, for keeps.
+   * What was read, for keeps unless it is given back.
    *
    * @param count The bytes that were read, at the start of the buffer; more than 0.
-   * @returns The same bytes; no later read changes them.
+   * @returns The same bytes; no later read changes them before `recycle`.
    */
   take(count: number): Uint8Array {
     const bytes = this.#bytes, size = bytes.length;
+    if (size === 0) throw new TypeError("a message that was only lent was kept and transferred");
     if (count === size && size < this.#largest) {
       this.#spares = undefined; // too small by now
       this.#use(new Uint8Array(Math.min(size * GROWTH, this.#largest)));
@@ -41,7 +47,8 @@ export class ReadBuffer extends Slab {
       // Whoever keeps it should not keep several times as much.
       return bytes.slice(0, count);
     } else if (count >= LARGE) {
-      this.#use(this.#spares?.pop() ?? new Uint8Array(size));
+      if (++this.#kept > KEPT && this.#largest === RELAY) this.#noRelay();
+      this.#use(this.#spare() ?? new Uint8Array(Math.min(size, this.#largest)));
     }
     if (count >= LARGE) return count === size ? bytes : bytes.subarray(0, count);
     if (bytes !== this.#bytes) return this.keep(bytes);
@@ -52,18 +59,33 @@ export class ReadBuffer extends Slab {
   /**
    * Takes back what `take` gave.
    *
-   * @param data The bytes, which nobody else has seen.
-   * @param forwarded See `Transport.recycle`.
+   * @param data The bytes.
+   * @param relayed See `Transport.recycle`.
    */
-  recycle(data: Uint8Array, forwarded: boolean): void {
+  recycle(data: Uint8Array, relayed: boolean): void {
     const { buffer, length } = data;
-    if (forwarded) this.#largest = RELAY;
+    if (relayed) {
+      this.#largest = RELAY;
+      this.#kept = 0;
+    }
     // A read buffer, and not a slab: nothing that long is ever in one.
     if (length < LARGE || buffer.byteLength !== this.#bytes.length) return;
     const spares = this.#spares ??= [];
     if (buffer instanceof ArrayBuffer && spares.length < SPARES) {
       spares.push(new Uint8Array(buffer));
     }
+  }
+
+  #noRelay(): void {
+    this.#largest = LAST;
+    this.#spares = undefined; // too big by now
+  }
+
+  /** One that nobody has transferred since. */
+  #spare(): Uint8Array<ArrayBuffer> | undefined {
+    let spare = this.#spares?.pop();
+    while (spare?.length === 0) spare = this.#spares?.pop();
+    return spare;
   }
 
   #use(bytes: Uint8Array<ArrayBuffer>): void {

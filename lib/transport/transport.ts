@@ -12,7 +12,8 @@ import type { TlsInfo } from "../pipe/tls_info.ts";
 /**
  * Takes what a transport received.
  *
- * The bytes belong to the receiver: no later read changes them. A stream never hands up an empty
+ * The bytes belong to the receiver: no later read changes them, unless he gives them back by `recycle`. A
+ * stream never hands up an empty
  * chunk; a datagram is one packet, the empty one included.
  *
  * @param data The bytes.
@@ -93,13 +94,12 @@ export interface Transport {
    */
   send(data: Uint8Array, to?: NetAddr, report?: SendReport): Promise<number>;
   /**
-   * Takes back the memory of a chunk that it handed up, from a receiver that has done with it and has
-   * shown it to nobody else. Saves an allocation for each read.
+   * Takes back the memory of a chunk that it handed up, from a receiver that has done with it and knows
+   * that nobody else will look at it. Saves an allocation for each read.
    *
-   * @param forwarded Whether the receiver needed it for longer than the sink's call, as one does that
-   * writes it elsewhere: then longer reads pay.
+   * @param relayed Whether the chunk was sent on by a link: longer reads pay then.
    */
-  recycle?(data: Uint8Array, forwarded: boolean): void;
+  recycle?(data: Uint8Array, relayed: boolean): void;
   /** Ends the output of a stream, after what was sent. */
   closeWrite?(): Promise<void>;
   /**

@@ -43,7 +43,7 @@ export interface Imports extends Omit<Common, "stacks"> {
 export type Table = Throughput | Startup | Idle | Imports;
 
 const OURS: readonly StackId[] = ["handler", "loop", "recv"];
-const LENT: readonly StackId[] = ["handler-lent", "loop-lent", "recv-lent"];
+const LENT: readonly StackId[] = ["handler-lent", "loop-lent"];
 const PEERS: readonly StackId[] = ["deno-node", "node", "asyncio"];
 const ALL: readonly StackId[] = ["raw", ...OURS, ...PEERS];
 const KIB = 1024;

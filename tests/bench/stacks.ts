@@ -40,7 +40,6 @@ export const STACKS = {
   recv: pipes("`recv`", "recv"),
   "handler-lent": pipes("handler, `reuseBuffers`", "handler", "lent"),
   "loop-lent": pipes("`for await`, `reuseBuffers`", "loop", "lent"),
-  "recv-lent": pipes("`recv`, `reuseBuffers`", "recv", "lent"),
   "deno-node": {
     name: "node:net, node:dgram on Deno",
     runtime: "deno",

@@ -169,3 +169,26 @@ test("closing while clients connect", async () => {
     assert(server.clients.size === 0);
   }
 });
+
+test("a server's loop answers the stream that a message came by, of several on one connection", async () => {
+  await using server = await serveQuic();
+  const first = await connectQuic(server);
+  const second = await pipeOpen(QUIC, { over: first });
+  const answering = (async () => {
+    for await (const [msg, from] of server) await server.send(msg, from);
+  })();
+  for (let round = 0; round < 3; round++) {
+    for (const pipe of [first, second, first]) {
+      const name = pipe === first ? "first" : "second";
+      await pipe.send(name);
+      assertEquals(await recvText(pipe, name.length), name);
+    }
+  }
+  await second.close();
+  await until(() => server.clients.size === 1, "the second is gone");
+  await first.send("alone");
+  assertEquals(await recvText(first, 5), "alone");
+  await first.close();
+  await server.close();
+  await answering;
+});

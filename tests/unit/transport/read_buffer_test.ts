@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ReadBuffer } from "../../../lib/transport/read_buffer.ts";
 
 /** Reads that fill the buffer. */
@@ -44,4 +44,25 @@ Deno.test("read buffer: small messages are copies, and a short read of a big buf
     assertEquals([data.length, data.at(-1)], [size, size & 255]);
     assert(data.buffer !== place);
   }
+});
+
+Deno.test("read buffer: when nothing comes back any more the long buffers of a relay are given up", () => {
+  const buffer = new ReadBuffer();
+  for (let i = 0; i < 10; i++) buffer.recycle(fill(buffer), true);
+  assertEquals(buffer.bytes.length, 256 * 1024);
+  const kept = Array.from({ length: 100 }, () => buffer.take(20_000));
+  assertEquals(buffer.bytes.length, 64 * 1024);
+  const bytes = kept.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
+  assert(bytes < 100 * 20_000 + 10 * 256 * 1024, `${bytes} bytes`);
+});
+
+Deno.test("read buffer: memory that was transferred is not read into", () => {
+  const buffer = new ReadBuffer();
+  for (let i = 0; i < 4; i++) fill(buffer);
+  const returned = [fill(buffer), fill(buffer)];
+  for (const data of returned) buffer.recycle(data, false);
+  for (const data of returned) structuredClone(data, { transfer: [data.buffer as ArrayBuffer] });
+  for (let i = 0; i < 3; i++) assertEquals(fill(buffer).length, 64 * 1024);
+  structuredClone(buffer.bytes, { transfer: [buffer.bytes.buffer as ArrayBuffer] });
+  assertThrows(() => buffer.take(1), TypeError, "only lent");
 });
