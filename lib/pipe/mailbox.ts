@@ -41,8 +41,10 @@ export class Hand {
   #flow: Flow | undefined;
   /** What it has taken last, if that was lent. */
   #lent: Envelope | undefined;
+  /** Whether whoever asked cannot have got what was taken last yet. */
+  #isOnItsWay = false;
   readonly #tracks: boolean;
-  readonly #lends: boolean;
+  #lends: boolean;
 
   /**
    * @param tracks Whether it holds on to the flow of what it has.
@@ -64,22 +66,32 @@ export class Hand {
     if (this.#tracks) flow.hold();
     this.letGo();
     if (this.#tracks) this.#flow = flow;
-    if (this.#lends && lent) this.#lent = envelope;
+    if (!this.#lends) return;
+    if (lent) this.#lent = envelope;
+    this.#isOnItsWay = true;
+    queueMicrotask(() => this.#isOnItsWay = false);
   }
 
   /** More is asked for: it is done with what it took last, whose memory can be used again. */
   turn(): void {
     const lent = this.#lent;
-    if (lent !== undefined) lent.flow.pipe.recycle(lent.data, false);
+    if (this.#isOnItsWay) this.#asksAhead();
+    else if (lent !== undefined) lent.flow.pipe.recycle(lent.data, false);
     this.letGo();
   }
 
   /** A place to wait at. */
   place(): Waiting<Envelope> {
     for (const place of this.places) if (!place.waiting) return place;
+    if (this.places.length > 0) this.#asksAhead();
     const place = new Waiting<Envelope>();
     this.places.push(place);
     return place;
+  }
+
+  /** It may have several messages at a time, and does not tell which one it is done with. */
+  #asksAhead(): void {
+    this.#lends = false;
   }
 
   /** It is done with what it took last, or has forgotten it: whoever got it may keep it. */

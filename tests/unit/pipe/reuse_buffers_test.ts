@@ -146,6 +146,27 @@ test("what a loop gave stays as it is until it is asked again", async (conf) => 
   assertEquals(offset, TOTAL);
 });
 
+test("a loop that asks ahead may keep what it gets", async (conf) => {
+  for (const held of [false, true]) {
+    await receiving({ conf }, async (pipe) => {
+      // With messages that are held, as with those to come.
+      if (held) await until(() => pipe.stats.bytesIn > TOTAL / 16, "some is held");
+      const loop = pipe[Symbol.asyncIterator]();
+      const ahead = [loop.next(), loop.next(), loop.next()];
+      let offset = 0;
+      for (let next; (next = ahead.shift()) !== undefined;) {
+        const { value } = await next;
+        if (value === undefined) continue;
+        ahead.push(loop.next());
+        await aWhile();
+        assertAt(value[0], offset);
+        offset += value[0].length;
+      }
+      assertEquals(offset, TOTAL);
+    });
+  }
+});
+
 test("two loops at a time, each with a message of its own", async (conf) => {
   let seen = 0;
   await receiving({ conf }, async (pipe) => {
