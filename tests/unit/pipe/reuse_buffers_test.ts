@@ -6,7 +6,7 @@ import { assert, assertEquals, assertLess } from "@std/assert";
 import { type NetConf, type Pipe, pipeOpen, type PipeOptions, TCP } from "@p2pd/pipes";
 import { latch, until } from "../../helpers/pipes.ts";
 
-const TOTAL = 4 * 1024 * 1024;
+const TOTAL = 2 * 1024 * 1024;
 const LENT: Partial<NetConf> = { reuseBuffers: true };
 
 /** Runs a test with a pipe that stops to read, far ahead, and with one that never does. */
