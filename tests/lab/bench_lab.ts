@@ -7,17 +7,20 @@ const MAIN = new URL("../bench/main.ts", import.meta.url).pathname;
 const RESULTS = new URL("../bench/RESULTS.md", import.meta.url);
 
 const OURS = ["handler", "loop", "recv"];
-const ALL = ["raw", ...OURS, "deno-node", "node", "asyncio"];
+const PEERS = ["deno-node", "node", "asyncio"];
+const ALL = ["raw", ...OURS, ...PEERS];
 const SERVED = [...ALL, "libc"];
+const STREAMED = ["raw", "raw-fresh", ...SERVED.slice(1)];
 const STABLE = ["deno-node", ...OURS];
+const LENT = ["handler-lent", "loop-lent"];
 
 /** The rows of each table, by what measures it. */
 const TABLES: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
-  "tcp-1": { "tcp-1": SERVED },
-  "tcp-64": { "tcp-64": SERVED },
-  "tcp-1000": { "tcp-1000": SERVED },
-  sink: { sink: ["raw", "raw-fresh", ...SERVED.slice(1)] },
-  relay: { relay: ["raw", "link", ...OURS, "deno-node", "node", "asyncio", "socat"] },
+  "tcp-1": { "tcp-1": STREAMED },
+  "tcp-64": { "tcp-64": STREAMED },
+  "tcp-1000": { "tcp-1000": STREAMED },
+  sink: { sink: ["raw", "raw-fresh", ...OURS, ...LENT, ...PEERS, "libc"] },
+  relay: { relay: ["raw", "link", ...OURS, ...LENT, ...PEERS, "socat"] },
   "udp-1-64": { "udp-1-64": SERVED, "udp-1-64-stable": STABLE },
   "udp-64-64": { "udp-64-64": SERVED, "udp-64-64-stable": STABLE },
   "udp-1-1400": { "udp-1-1400": SERVED, "udp-1-1400-stable": STABLE },
@@ -25,7 +28,7 @@ const TABLES: Readonly<Record<string, Readonly<Record<string, readonly string[]>
   flood: { flood: SERVED, "flood-stable": STABLE },
   start: { "start-tcp": ALL, "start-udp": ALL },
   import: { import: ["empty", "pipes", "tcp", "udp", "udp-unstable"] },
-  idle: { idle: ["raw", "raw-small", ...OURS, "deno-node", "node", "asyncio"] },
+  idle: { idle: ["raw", "raw-small", ...OURS, ...PEERS] },
 };
 
 interface Table {
@@ -76,7 +79,7 @@ for (const [only, expected] of Object.entries(TABLES)) {
 
 labTest("The benchmark goes without what is not installed, and says so", async () => {
   const [[relay], output] = await bench({ PATH: "/nowhere" }, "--only", "relay");
-  assertEquals(relay?.rows.map(({ id }) => id), ["raw", "link", ...OURS, "deno-node"]);
+  assertEquals(relay?.rows.map(({ id }) => id), ["raw", "link", ...OURS, ...LENT, "deno-node"]);
   assertEquals(relay?.skipped.length, 3);
   for (const program of ["node", "python3", "socat"]) {
     assertStringIncludes(output, `since there is no ${program} on the PATH`);
