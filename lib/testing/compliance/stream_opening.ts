@@ -32,6 +32,12 @@ async function deadPlace(subject: StreamSubject): Promise<NetAddr> {
   return acceptor.localAddr;
 }
 
+/** Whether somebody listens there all the same: another program, which got that port meanwhile. */
+function isTaken({ driver }: StreamSubject, at: NetAddr): Promise<boolean> {
+  return driver.connect(at, undefined, options())
+    .then((connection) => connection.close().then(() => true), () => false);
+}
+
 /** Addresses, connecting, listening, accepting. */
 export const streamOpening: readonly Obligation<StreamSubject>[] = [
   {
@@ -137,7 +143,10 @@ export const streamOpening: readonly Obligation<StreamSubject>[] = [
   {
     name: "an address where nobody listens: a TransportError with the system's error as cause",
     async check(subject) {
-      const to = await deadPlace(subject);
+      let to = await deadPlace(subject);
+      for (let others = 0; others < 4 && await isTaken(subject, to); others++) {
+        to = await deadPlace(subject);
+      }
       const { fault, cause } = await failure(subject.driver.connect(to, undefined, options()));
       assertEquals(fault, "failed");
       assert(cause instanceof Error, `cause: ${cause}`);
