@@ -45,9 +45,9 @@ export type Dest =
  * A message and its sender, in the order in which `Deno.DatagramConn` yields them.
  *
  * No later message changes the bytes, unless `conf.reuseBuffers` lends them: then they are valid until the
- * handlers are done, or the loop asks for the next one. But every handler, subscription and link gets the same array, so
- * copy it before you change it; and it may be a view on memory that holds other messages of the same
- * pipe, so copy it before you transfer its `buffer` (`msg.slice()`).
+ * handlers are done, or the loop asks for the next one. But every handler, subscription and link gets the
+ * same array, so copy it before you change it; and it may be a view on memory that holds other messages
+ * of the same pipe, so copy it before you transfer its `buffer` (`msg.slice()`).
  */
 export type Message = [data: Uint8Array, from: NetAddr];
 
