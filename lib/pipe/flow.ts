@@ -70,6 +70,7 @@ export class Flow {
 
   /** Whether there is room to read on. */
   get open(): boolean {
+    if (this.#messages === 0) return true;
     return this.#bytes < this.#maxBytes && this.#messages < this.#maxMessages;
   }
 

@@ -5,9 +5,11 @@ import type { PipeStats } from "./types.ts";
  * object, which is touched with every message.
  */
 export class Tally {
+  // First what every message touches, so that it is close together.
+  readonly #parent: Tally | undefined;
   #bytesIn = 0;
-  #bytesOut = 0;
   #messagesIn = 0;
+  #bytesOut = 0;
   #messagesOut = 0;
   #queued = 0;
   #dropped = 0;
@@ -16,7 +18,6 @@ export class Tally {
   #refused = 0;
   #tlsFailed = 0;
   #acceptErrors = 0;
-  readonly #parent: Tally | undefined;
 
   constructor(parent?: Tally) {
     this.#parent = parent;

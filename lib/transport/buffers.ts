@@ -18,14 +18,14 @@ const FIRST = 512, LAST = 16 * 1024;
 /** How long a slab should last, and when a smaller one would do. Milliseconds. */
 const SHORT = 1000, LONG = 10_000;
 
-const NONE = new Uint8Array(0);
+const NONE = new ArrayBuffer(0);
 
 /**
  * The memory for the small messages of one connection or socket. Each has its own, so that whoever
  * transfers or looks around in the `buffer` of a message meets other messages of that peer at most.
  */
 export class Slab {
-  #bytes = NONE;
+  #memory = NONE;
   #used = 0;
   #next = FIRST;
   /** When it was made. */
@@ -39,11 +39,13 @@ export class Slab {
    */
   keep(view: Uint8Array): Uint8Array {
     const size = view.length;
-    if (size >= LARGE) return new Uint8Array(view);
+    // An empty one, too: nothing would tell that the slab it is in was transferred.
+    if (size >= LARGE || size === 0) return new Uint8Array(view);
     // A slab that somebody transferred has length 0.
-    if (this.#used + size > this.#bytes.length) this.#replace(size);
-    this.#bytes.set(view, this.#used);
-    const copy = this.#bytes.subarray(this.#used, this.#used + size);
+    if (this.#used + size > this.#memory.byteLength) this.#replace(size);
+    // Of the memory and not of a view of it, which would be one object more to be fetched.
+    const copy = new Uint8Array(this.#memory, this.#used, size);
+    copy.set(view);
     // Aligned, so that a message can be viewed as 64-bit numbers.
     this.#used = (this.#used + size + 7) & ~7;
     return copy;
@@ -55,7 +57,7 @@ export class Slab {
     if (lasted < SHORT) this.#next = Math.min(this.#next * 2, LAST);
     else if (lasted > LONG) this.#next = FIRST;
     while (this.#next < least) this.#next *= 2;
-    this.#bytes = new Uint8Array(this.#next);
+    this.#memory = new ArrayBuffer(this.#next);
     this.#used = 0;
   }
 }

@@ -49,6 +49,15 @@ Deno.test("a slab that was transferred away is replaced", () => {
   assertNotStrictEquals(kept.buffer, lost);
 });
 
+Deno.test("who transfers the memory of an empty message does no harm to the next one", () => {
+  const slab = new Slab();
+  for (const size of [0, 0, 3, 0, 3]) {
+    const { buffer } = slab.keep(new Uint8Array(size));
+    structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
+    assertEquals(slab.keep(new Uint8Array(size).fill(size)), new Uint8Array(size).fill(size));
+  }
+});
+
 Deno.test("an inbox hands over in order, and stops when told", () => {
   const inbox = new Inbox(), got: number[] = [];
   for (const n of [1, 2, 3]) inbox.push(new Uint8Array([n]), from);
