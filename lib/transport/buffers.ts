@@ -10,13 +10,13 @@ export const LARGE = 16 * 1024;
 
 /**
  * Slabs start small, for connections that say little, and grow as long as one does not last for a
- * while. Longer ones than the last cost more than they save: those of many connections do not fit into
- * the processor's cache.
+ * while. Most stop there: those of many connections would not fit into the processor's cache. The last
+ * is for the few that need one every moment, and for messages of which most hold one or two.
  */
-const FIRST = 512, LAST = 16 * 1024;
+const FIRST = 512, MOST = 16 * 1024, LAST = 64 * 1024;
 
-/** How long a slab should last, and when a smaller one would do. Milliseconds. */
-const SHORT = 1000, LONG = 10_000;
+/** How long a slab should last, when it may be of the last size, and when the first would do. Milliseconds. */
+const SHORT = 1000, MOMENT = 20, LONG = 10_000;
 
 const NONE = new ArrayBuffer(0);
 
@@ -54,7 +54,7 @@ export class Slab {
   #replace(least: number): void {
     const now = performance.now(), lasted = now - this.#since;
     this.#since = now;
-    if (lasted < SHORT) this.#next = Math.min(this.#next * 2, LAST);
+    if (lasted < SHORT) this.#next = Math.min(this.#next * 2, lasted < MOMENT ? LAST : MOST);
     else if (lasted > LONG) this.#next = FIRST;
     while (this.#next < least) this.#next *= 2;
     this.#memory = new ArrayBuffer(this.#next);

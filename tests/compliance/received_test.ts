@@ -29,6 +29,28 @@ Deno.test("small messages share memory, large ones have their own", () => {
   assertEquals(slab.keep(new Uint8Array(LARGE - 1)).length, LARGE - 1);
 });
 
+Deno.test("memory for messages is as long as it is soon used up", () => {
+  const slab = new Slab(), message = new Uint8Array(256);
+  let now = 1e6;
+  const sizes = (count: number, every: number) =>
+    Array.from({ length: count }, () => {
+      now += every;
+      return slab.keep(message).buffer.byteLength;
+    });
+  Object.defineProperty(performance, "now", { configurable: true, value: () => now });
+  try {
+    assertEquals(sizes(3, 60_000), [512, 512, 512], "one of those that say little");
+    assertEquals(Math.max(...sizes(1000, 1)), 16 * 1024, "one of many");
+    assertEquals(Math.max(...sizes(5000, 0.01)), 64 * 1024, "a busy one");
+    sizes(256, 1);
+    assertEquals(Math.max(...sizes(1000, 1)), 16 * 1024, "and no longer");
+    sizes(64, 1000);
+    assertEquals(Math.max(...sizes(30, 60_000)), 512, "silent again");
+  } finally {
+    Reflect.deleteProperty(performance, "now");
+  }
+});
+
 Deno.test("a Node Buffer is kept as a plain Uint8Array, copied at every size", () => {
   const slab = new Slab();
   for (const size of [0, 3, LARGE]) {
