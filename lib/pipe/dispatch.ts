@@ -32,7 +32,7 @@ export interface ReadingServer extends PipeBase {
 export function deliver(pipe: Source, data: Uint8Array, from: NetAddr): void {
   const { server, flow, asking, tied } = pipe;
   const handled = pipe.handlers.size > 0;
-  let taken = handled;
+  let offered = false, kept = false;
   let envelope: Envelope | undefined;
   let lent = data.length >= pipe.lentFrom;
   const asked = asking !== undefined && asking.size > 0;
@@ -40,15 +40,19 @@ export function deliver(pipe: Source, data: Uint8Array, from: NetAddr): void {
     lent = false;
     const relayed = !handled && tied?.links.size === 1 && others(pipe) === 0;
     envelope = envelop(data, from, flow, relayed);
-    if (offerAll(pipe, envelope)) taken = true;
+    offered = offerAll(pipe, envelope);
   }
   const reader = server === undefined ? pipe : readerOf(pipe);
+  const taken = handled || offered;
   if (!taken || reader.loops > 0 || reader.inboxWaiting > 0) {
-    reader.inbox.push(envelope ?? envelop(data, from, flow, lent && !handled));
+    envelope ??= envelop(data, from, flow, lent && !handled);
+    envelope.shared = taken;
+    reader.inbox.push(envelope);
     lent = false;
+    kept = true;
   }
   // A filter may have closed the pipe.
-  if (handled && !pipe.stopped) pipe.runner.run(data, from, lent);
+  if (handled && !pipe.stopped) pipe.runner.run(data, from, lent, offered || kept);
 }
 
 /** Whose inbox keeps what nobody consumes. */

@@ -11,7 +11,9 @@ export interface Envelope {
   /** What it counts; fixed, since a receiver may detach its bytes. */
   readonly size: number;
   /** Whether it has one receiver, who gives its memory back when he is done with it. */
-  readonly lent: boolean;
+  lent: boolean;
+  /** Whether there are others who got it, too. */
+  shared: boolean;
 }
 
 /** What a flow needs of its pipe. */
@@ -29,8 +31,9 @@ export function envelop(
   from: NetAddr,
   flow: Flow,
   lent = false,
+  shared = false,
 ): Envelope {
-  return { data, from, flow, size: messageSize(data), lent };
+  return { data, from, flow, size: messageSize(data), lent, shared };
 }
 
 /**

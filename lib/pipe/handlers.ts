@@ -51,9 +51,10 @@ export class HandlerRunner implements SendWatcher {
    * Hands a message that just arrived to all handlers, now or when it is its turn.
    *
    * @param lent Whether its memory is given back when they are done with it.
+   * @param shared Whether others got it, too.
    */
-  run(data: Uint8Array, from: NetAddr, lent: boolean): void {
-    if (this.#full) this.#wait(envelop(data, from, this.#host.flow, lent));
+  run(data: Uint8Array, from: NetAddr, lent: boolean, shared: boolean): void {
+    if (this.#full) this.#wait(envelop(data, from, this.#host.flow, lent, shared));
     else this.#start(data, from, lent);
   }
 
@@ -116,11 +117,11 @@ export class HandlerRunner implements SendWatcher {
       try {
         if (filter?.test !== undefined && !filter.test(data, from)) continue;
         result = cb(data, from, pipe);
+        if (!isThenable(result)) continue;
       } catch (error) {
         this.#host.report(error);
         continue;
       }
-      if (!isThenable(result)) continue;
       const promise = Promise.resolve(result);
       pending = pending === undefined ? promise : both(this.#guard(pending), this.#guard(promise));
     }

@@ -10,7 +10,7 @@ import {
 } from "./byte_read.ts";
 import type { NetConf } from "./conf.ts";
 import { compileFilter, type Filter, passes, SUB_ALL } from "./filter.ts";
-import type { Envelope } from "./flow.ts";
+import { envelop, type Envelope } from "./flow.ts";
 import { type Hand, type Kind, Mailbox } from "./mailbox.ts";
 import type { Ties } from "./ties.ts";
 import type { Message, NetAddr, Sub, WaitOptions } from "./types.ts";
@@ -110,8 +110,7 @@ export abstract class InboxPipe implements ByteSource {
         if (inbox !== undefined && hand !== undefined && !over) {
           this.loops--;
           inbox.leave(hand);
-          // What is left was given to the other consumers as well.
-          if (this.loops === 0 && this.consumed) inbox.extract();
+          if (this.loops === 0 && this.consumed) this.#forgetShared(inbox);
         }
         over = true;
         return Promise.resolve({ done: true, value: undefined });
@@ -120,15 +119,40 @@ export abstract class InboxPipe implements ByteSource {
   }
 
   /**
-   * Takes out of the inbox what a filter matches; nothing while a loop reads it. What is left can still
-   * be read, but holds the pipe up no more: now there is a consumer, and this is not for it.
+   * Takes out of the inbox what a filter matches, for a first consumer. What is left can still be read,
+   * but holds the pipe up no more: now there is a consumer, and this is not for it. A loop that reads
+   * the inbox gets everything all the same.
    */
   protected takeFromInbox(filter?: Filter): Envelope[] {
-    if (this.#inbox === undefined || this.#inbox.size === 0 || this.loops > 0) return [];
+    if (this.#inbox === undefined || this.#inbox.size === 0) return [];
+    if (this.loops > 0) return this.#share(this.#inbox, filter);
     return this.#inbox.extract((envelope) => {
       if (filter === undefined || this.#passes(filter, envelope)) return true;
       envelope.flow.excuse(envelope);
       return false;
+    });
+  }
+
+  /** What a filter matches and nobody but the loops got yet, for one who gets it, too. */
+  #share(inbox: Mailbox, filter?: Filter): Envelope[] {
+    const given: Envelope[] = [];
+    inbox.extract((envelope) => {
+      if (envelope.shared || (filter !== undefined && !this.#passes(filter, envelope))) {
+        return false;
+      }
+      envelope.shared = true;
+      envelope.lent = false;
+      given.push(envelop(envelope.data, envelope.from, envelope.flow, false, true));
+      return false;
+    });
+    return given;
+  }
+
+  /** The last loop was left: the other consumers got what it left, or did not want it. */
+  #forgetShared(inbox: Mailbox): void {
+    inbox.extract((envelope) => {
+      if (!envelope.shared) envelope.flow.excuse(envelope);
+      return envelope.shared;
     });
   }
 

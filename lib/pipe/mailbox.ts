@@ -164,9 +164,13 @@ export class Mailbox {
     return this.#queue.extract(wanted);
   }
 
-  /** Takes back a message that another consumer did not begin with, also when no more will come. */
-  restore(envelope: Envelope): void {
-    this.#queue.restore(envelope);
+  /**
+   * Takes back messages that came before those it holds and that another consumer did not begin with, also
+   * when no more will come.
+   */
+  restore(envelopes: readonly Envelope[]): void {
+    if (this.#queue.size === 0) { for (const envelope of envelopes) this.#queue.restore(envelope); }
+    else for (const envelope of envelopes.toReversed()) this.#queue.unshift(envelope);
   }
 
   /** Waits for the next message's bytes. */

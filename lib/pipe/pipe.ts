@@ -179,11 +179,10 @@ export class ConnPipe extends MortalPipe implements Source, FlowPipe, Sender, Tl
   detach(handler: Handler, shared?: HandlerList): void {
     this.handlers = shared ?? this.handlers.without(handler);
     if (this.handlers.size > 0) return;
-    // What no handler has begun with is for the next consumer, unless another one has had it.
     const left = this.runner.drain();
-    const reader = readerOf(this);
-    if (this.consumed || reader.loops > 0) return;
-    for (const envelope of left) reader.inbox.restore(envelope);
+    if (this.consumed) return;
+    // What no handler has begun with is for the next consumer, unless another one has had it.
+    readerOf(this).inbox.restore(left.filter(({ shared }) => !shared));
   }
 
   /** Hands over messages that waited elsewhere to the handlers. */
@@ -202,7 +201,7 @@ export class ConnPipe extends MortalPipe implements Source, FlowPipe, Sender, Tl
 
   /** From now on it is read for itself, with what its server's reader has not taken yet. */
   #own(): void {
-    for (const envelope of this.server?.giveBack(this) ?? []) this.inbox.restore(envelope);
+    this.inbox.restore(this.server?.giveBack(this) ?? []);
   }
 
   async closeWrite(): Promise<void> {
