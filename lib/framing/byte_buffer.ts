@@ -1,3 +1,5 @@
+import { PipeError } from "../errors.ts";
+
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -23,8 +25,14 @@ export class ByteBuffer {
     return this.#end - this.#start;
   }
 
-  /** The bytes held. */
+  /** Whether what it holds is gone: somebody has transferred the memory of a piece. */
+  get isLost(): boolean {
+    return this.#bytes.length < this.#end;
+  }
+
+  /** The bytes held. Throws a {@linkcode PipeError} where they are gone. */
   get view(): Uint8Array {
+    if (this.isLost) throw lost();
     return this.#bytes.subarray(this.#start, this.#end);
   }
 
@@ -37,6 +45,7 @@ export class ByteBuffer {
       this.#own = false;
       return;
     }
+    if (this.isLost) throw lost();
     const end = this.#end + piece.length;
     // Behind a piece there never is room.
     if (end > this.#bytes.length) this.#move(this.size + piece.length);
@@ -48,6 +57,7 @@ export class ByteBuffer {
   take(count: number): Uint8Array {
     const start = this.#start;
     this.#start += count;
+    if (this.isLost) throw lost();
     const taken = this.#bytes.subarray(start, this.#start);
     if (this.#start === this.#end) this.clear();
     return taken;
@@ -73,4 +83,11 @@ export class ByteBuffer {
     this.#bytes = bytes;
     this.#own = true;
   }
+}
+
+function lost(): PipeError {
+  return new PipeError(
+    "Bytes that were not read yet went with the memory of a message that was transferred; " +
+      "copy a message (slice) before you transfer it",
+  );
 }

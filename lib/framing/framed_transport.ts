@@ -127,7 +127,7 @@ export class FramedTransport implements Transport {
     if (!this.#handUp(sink)) return "paused";
     const how = await this.under.pull((piece) => {
       if (this.#shut) return true;
-      this.#reader.push(piece);
+      this.#decode(() => void this.#reader.push(piece));
       return this.#handUp(sink);
     });
     if (how === "paused") return "paused";

@@ -145,20 +145,35 @@ export class ByteRead implements Reader<Envelope> {
   /** Adds what came; whether this is the end of it. */
   #add(envelope: Envelope): boolean {
     this.#last = envelope;
-    this.#bytes.push(envelope.data);
-    this.#source.bytesInHand += envelope.data.length;
-    let size: number;
     try {
-      size = this.#goal.reached(this.#bytes);
+      this.#push(envelope.data);
+      const size = this.#goal.reached(this.#bytes);
+      if (size < 0) return false;
+      const taken = this.#bytes.take(size);
+      this.#source.bytesInHand -= size;
+      this.#settle();
+      this.#result.resolve(taken);
     } catch (error) {
       this.#fail(error);
-      return true;
     }
-    if (size < 0) return false;
-    this.#source.bytesInHand -= size;
-    this.#result.resolve(this.#bytes.take(size));
-    this.#settle();
     return true;
+  }
+
+  #push(piece: Uint8Array): void {
+    this.#source.bytesInHand += piece.length;
+    try {
+      this.#bytes.push(piece);
+    } catch (error) {
+      // What is there no more cannot go back; this can.
+      this.#forget();
+      this.#bytes.push(piece);
+      throw error;
+    }
+  }
+
+  #forget(): void {
+    this.#source.bytesInHand -= this.#bytes.size;
+    this.#bytes.clear();
   }
 
   #fail(error: unknown): void {
@@ -169,6 +184,7 @@ export class ByteRead implements Reader<Envelope> {
   /** It is over: what is left goes back to where it came from, before anything else. */
   #settle(): void {
     this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#bytes.isLost) this.#forget();
     const { size, view } = this.#bytes;
     if (this.#last === undefined || size === 0) return;
     this.#source.bytesInHand -= size;

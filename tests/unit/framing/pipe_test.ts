@@ -9,6 +9,7 @@ import {
   netstring,
   type Pipe,
   PipeClosedError,
+  PipeError,
   pipeOpen,
   type PipeOptions,
   PipeStateError,
@@ -424,4 +425,31 @@ Deno.test("framed: sends that overlap stay whole and in order, to a slow reader"
     if (next === count) break;
   }
   await sending;
+});
+
+Deno.test("framing: who transfers a message with the rest of a piece is told, by the end of the pipe", async () => {
+  await using p = await serve();
+  const got: unknown[] = [];
+  p.accepted.addMsgCb((message) => {
+    got.push(text(message));
+    const { buffer } = message;
+    if (buffer instanceof ArrayBuffer) structuredClone(buffer, { transfer: [buffer] });
+  });
+  await p.client.send("one\ntwo\nthr");
+  const { by, error } = await p.accepted.closed;
+  assertEquals([by, got], ["error", ["one"]]);
+  assert(error instanceof PipeError && /transferred/.test(error.message));
+});
+
+Deno.test("framing: messages that came alone, or are copied first, can be transferred", async () => {
+  await using p = await serve();
+  const got: unknown[] = [];
+  p.accepted.addMsgCb((message) => {
+    const own = message.slice();
+    got.push(text(structuredClone(own, { transfer: [own.buffer] })));
+  });
+  await p.client.send("one\ntwo\nthr");
+  await p.client.send("ee\n");
+  await until(() => got.length === 3, "all");
+  assertEquals(got, ["one", "two", "three"]);
 });

@@ -314,3 +314,37 @@ Deno.test("readExactly: a read that is over lets startTls go on, and leaves noth
   await p.client.send("safe");
   assertEquals(text(await p.accepted.readExactly(4)), "safe");
 });
+
+/** Takes away the memory of a message, and with it that of what came by the same connection. */
+function transfer({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer) structuredClone(buffer, { transfer: [buffer] });
+}
+
+for (const how of ["more comes", "the time is over", "the peer ends", "it is aborted"] as const) {
+  Deno.test(`byte reads: what was transferred with another message is an error when ${how}`, async () => {
+    await using p = await pair();
+    await drip(p.client, p.accepted, "first");
+    const message = await p.accepted.recv();
+    const aborts = new AbortController();
+    const timeout = how === "the time is over" ? 50 : 5000;
+    const read = p.accepted.readExactly(6, { timeout, signal: aborts.signal });
+    const failed = assertRejects(() => read, Error);
+    await drip(p.client, p.accepted, "abc");
+    transfer(message ?? new Uint8Array());
+    if (how === "more comes") await drip(p.client, p.accepted, "defghi");
+    if (how === "the peer ends") await p.client.closeWrite();
+    if (how === "it is aborted") aborts.abort(new Error("enough"));
+    const error = await failed;
+    if (how === "more comes") {
+      assert(error instanceof PipeError && /transferred/.test(error.message));
+      assertEquals(text(await p.accepted.recv()), "defghi", "what is there is not lost");
+    }
+    if (how === "the time is over") assert(error instanceof PipeTimeoutError);
+    if (how === "the peer ends") assert(error instanceof PipeClosedError);
+    if (how !== "the peer ends") {
+      await drip(p.client, p.accepted, "after");
+      assertEquals(text(await p.accepted.readExactly(5)), "after", "the pipe goes on");
+    }
+    assertEquals(p.accepted.stats.queued, 0);
+  });
+}
