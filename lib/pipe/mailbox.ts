@@ -4,6 +4,7 @@ import { DATAGRAM_BOUND } from "./bounds.ts";
 import type { Envelope, Flow } from "./flow.ts";
 import { MessageQueue, type MessageQueueOptions } from "./queue.ts";
 import type { Message, WaitOptions } from "./types.ts";
+import { Ring } from "./ring.ts";
 import { Waiting } from "./waiting.ts";
 
 /** Whether there are message boundaries. */
@@ -32,19 +33,21 @@ const PATIENT: MessageQueueOptions<Envelope> = {
   keepTimer: true,
 };
 
-/** One loop over a mailbox: what it has taken last, and its place in the line. */
+/** One loop over a mailbox: what it has taken and is not done with, and its places in the line. */
 export class Hand {
   /** Where it waits: one place, and more for those who ask again before they have their answer. */
-  readonly places: Waiting<Envelope>[] = [];
+  readonly #places = new Ring<Place>();
   /** Whether the loop is over. */
   left = false;
-  #flow: Flow | undefined;
+  /** Of what it has, in the order it came: whoever asks ahead is done with the first one first. */
+  readonly #flows = new Ring<Flow>();
   /** What it has taken last, if that was lent. */
   #lent: Envelope | undefined;
   /** Whether whoever asked cannot have got what was taken last yet. */
   #isOnItsWay = false;
   readonly #tracks: boolean;
   #lends: boolean;
+  #toldEnd = false;
 
   /**
    * @param tracks Whether it holds on to the flow of what it has.
@@ -59,34 +62,57 @@ export class Hand {
     };
   }
 
-  /** Holds on to the message's flow, instead of the one before. */
+  /** Holds on to the message's flow. */
   take(envelope: Envelope): void {
     if (this.left) return;
     const { flow, lent } = envelope;
-    if (this.#tracks) flow.hold();
-    this.letGo();
-    if (this.#tracks) this.#flow = flow;
+    if (this.#tracks) {
+      flow.hold();
+      this.#flows.push(flow);
+    }
     if (!this.#lends) return;
-    if (lent) this.#lent = envelope;
+    this.#lent = lent ? envelope : undefined;
     this.#isOnItsWay = true;
     queueMicrotask(() => this.#isOnItsWay = false);
   }
 
-  /** More is asked for: it is done with what it took last, whose memory can be used again. */
+  /** More is asked for: it is done with what it took first, whose memory can be used again. */
   turn(): void {
     const lent = this.#lent;
     if (this.#isOnItsWay) this.#asksAhead();
     else if (lent !== undefined) lent.flow.pipe.recycle(lent.data, false);
-    this.letGo();
+    this.#lent = undefined;
+    this.#flows.shift()?.release();
   }
 
-  /** A place to wait at. */
+  /** A place to wait at. They are served in turn, so only the oldest may be free. */
   place(): Waiting<Envelope> {
-    for (const place of this.places) if (!place.waiting) return place;
-    if (this.places.length > 0) this.#asksAhead();
-    const place = new Waiting<Envelope>();
-    this.places.push(place);
+    const oldest = this.#places.peek();
+    if (oldest !== undefined && !oldest.waiting) {
+      if (this.#places.length > 1) {
+        this.#places.shift();
+        this.#places.push(oldest);
+      }
+      return oldest;
+    }
+    if (oldest !== undefined) this.#asksAhead();
+    const place = new Place(this);
+    this.#places.push(place);
     return place;
+  }
+
+  /** Gives up its places in a queue. */
+  leave(queue: MessageQueue<Envelope>): void {
+    this.letGo();
+    this.left = true;
+    for (let place; (place = this.#places.shift()) !== undefined;) queue.cancel(place);
+  }
+
+  /** Whether it has been told that no more will come, by this call at the latest. Only once by an error. */
+  knowsEnd(): boolean {
+    const known = this.#toldEnd;
+    this.#toldEnd = true;
+    return known;
   }
 
   /** It may have several messages at a time, and does not tell which one it is done with. */
@@ -94,16 +120,28 @@ export class Hand {
     this.#lends = false;
   }
 
-  /** It is done with what it took last, or has forgotten it: whoever got it may keep it. */
+  /** It is done with what it took, or has forgotten it: whoever got it may keep it. */
   letGo(): void {
-    const flow = this.#flow;
     this.#lent = undefined;
-    this.#flow = undefined;
-    flow?.release();
+    for (let flow; (flow = this.#flows.shift()) !== undefined;) flow.release();
   }
 
   /** The message as the result of a step of the loop. */
   readonly result: (envelope: Envelope) => IteratorResult<Message, undefined>;
+}
+
+/** Where a step of a loop waits. As with a generator, one step fails, and all after it are done. */
+class Place extends Waiting<Envelope> {
+  readonly #hand: Hand;
+
+  constructor(hand: Hand) {
+    super();
+    this.#hand = hand;
+  }
+
+  override end(error: unknown): void {
+    super.end(this.#hand.knowsEnd() ? undefined : error);
+  }
 }
 
 const ENDED: IteratorResult<Message, undefined> = Object.freeze({ done: true, value: undefined });
@@ -195,14 +233,14 @@ export class Mailbox {
   /** A step of a loop: waits for ever. */
   next(hand: Hand): Promise<IteratorResult<Message, undefined>> {
     hand.turn();
+    const { closed, size } = this.#queue;
+    if (closed && size === 0 && hand.knowsEnd()) return Promise.resolve(ENDED);
     return this.#queue.pull(hand.result, ENDED, Infinity, undefined, hand.place());
   }
 
   /** A loop is left: what it has in hand is done, and what it waits for is for others. */
   leave(hand: Hand): void {
-    hand.letGo();
-    hand.left = true;
-    for (const place of hand.places) this.#queue.cancel(place);
+    hand.leave(this.#queue);
   }
 
   /** No more will come. What is held can still be read. */
@@ -218,7 +256,7 @@ export class Mailbox {
   }
 
   #pull<R>(pick: (e: Envelope) => R, end: R, options: WaitOptions | undefined): Promise<R> {
-    this.#hand?.letGo();
+    this.#hand?.turn();
     if (options === undefined) return this.#queue.pull(pick, end, this.#defaultTimeout);
     try {
       const { timeout = this.#defaultTimeout, signal } = checkWait(options);

@@ -28,6 +28,8 @@ export class ReadBuffer extends Slab {
 
   /** Where to read to. */
   get bytes(): Uint8Array {
+    // Somebody kept what he was lent, and has transferred it.
+    if (this.#bytes.length === 0) this.#use(new Uint8Array(FIRST));
     return this.#bytes;
   }
 
