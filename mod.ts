@@ -9,7 +9,8 @@
  *
  * await using server = await pipeOpen(UDP, { route: "127.0.0.1:0" });
  * const serving = (async () => {
- *   for await (const [msg, from] of server) await server.send(msg, from);
+ *   // over TCP it rejects when the client has left, which would end the loop
+ *   for await (const [msg, from] of server) await server.send(msg, from).catch(console.error);
  * })();
  *
  * await using client = await pipeOpen(UDP, { dest: server.localAddr });
