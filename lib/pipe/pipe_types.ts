@@ -27,8 +27,10 @@ import type {
  * One way of moving bytes between two machines: TCP or UDP, client or server, all alike.
  *
  * Handlers are called as messages arrive; `recv`, loops and subscriptions queue and await them; links
- * send them on. What arrives before the first of these is kept for it. A stream or RUDP pipe that nobody
- * reads stops being read, so its peer slows down; a UDP pipe drops the oldest and counts it.
+ * send them on. What arrives before the first of these is kept for it. As soon as there is a handler,
+ * subscription or link, a message that none of them wants, and no `recv` or loop waits for, is dropped
+ * and not counted. A stream or RUDP pipe that nobody reads stops being read, so its peer slows down; a UDP
+ * pipe drops the oldest and counts it.
  *
  * A pipe that only handlers and links consume closes itself when the peer has ended and everything was
  * handled and sent: when the promises that handlers returned have settled. So does a connection of a
@@ -79,7 +81,9 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
    * Waits for the next message.
    *
    * @param sub A subscription made before with {@linkcode Pipe.subscribe}. Everything by default, for
-   * which no subscription is needed; where one was made it is read.
+   * which no subscription is needed; where one was made it is read. Where there are only other consumers
+   * (handlers, subscriptions with a filter, links), everything is what came before the first of them, and
+   * then what comes while this waits: nothing more is kept for it.
    * @param options Longest wait and signal. The wait is `conf.recvTimeout` by default.
    * @returns Its bytes, or null when the input ended and everything was read.
    * @throws {PipeTimeoutError} When nothing came in time.
@@ -182,7 +186,9 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
   request(data: Uint8Array | string, options?: RequestOptions): Promise<Message>;
   /**
    * Queues matching messages, or hands them to a handler, until closed. A message goes to every
-   * subscription that matches it.
+   * subscription that matches it. One that matches none, and that no handler, link, `recv` or loop takes
+   * as it comes, is dropped and not counted: from the first subscription on nothing is kept for a later
+   * `recv`. To keep the rest, subscribe to it, too: with a function as `match`, or without a filter.
    *
    * @param sub Which messages; all by default.
    * @param handler Called for each instead of queueing it.
