@@ -37,7 +37,8 @@ const MAX_DELAY = 2 ** 31 - 1;
 
 /**
  * The system's own look-up, getaddrinfo: /etc/hosts, search domains and nsswitch included, the
- * addresses in its order of preference (RFC 6724, section 6). Needs `--allow-net`.
+ * addresses in its order of preference (RFC 6724, section 6). Needs `--allow-net`, or the host without a
+ * port in its list.
  *
  * @param host A host name.
  * @returns All its addresses, both families.
@@ -72,7 +73,9 @@ function lookupFailed(ep: Endpoint, cause: unknown): PipeOpenError {
   const code = codeOf(cause);
   // Deno's node:dns hides NotCapable behind EPERM, which getaddrinfo itself never gives
   if (cause instanceof Deno.errors.NotCapable || code === "EPERM") {
-    const message = `Cannot resolve ${ep.hostname}: no network permission, run with --allow-net`;
+    const { hostname } = ep;
+    const flag = `--allow-net=${hostname} (no port) and its addresses`;
+    const message = `Cannot resolve ${hostname}: no network permission, run with ${flag}`;
     return new PipeOpenError(message, { phase: "permission", addr, cause });
   }
   const why = code === "ENOTFOUND"

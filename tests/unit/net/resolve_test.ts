@@ -200,7 +200,7 @@ Deno.test("resolveEndpoint() names the flag when the permission is missing", asy
   assertEquals(error.phase, "permission");
   assertEquals(error.addr, "a:80");
   assertStrictEquals(error.cause, cause);
-  assertStringIncludes(error.message, "--allow-net");
+  assertStringIncludes(error.message, "run with --allow-net=a (no port)");
 });
 
 Deno.test({
@@ -210,7 +210,7 @@ Deno.test({
     const lookup = systemLookup;
     const error = await assertRejects(() => resolve("localhost:80", { lookup }), PipeOpenError);
     assertEquals(error.phase, "permission");
-    assertStringIncludes(error.message, "--allow-net");
+    assertStringIncludes(error.message, "run with --allow-net=localhost (no port)");
     assertInstanceOf(error.cause, Error);
   },
 });
