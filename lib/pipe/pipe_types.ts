@@ -297,7 +297,7 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
   /**
    * Closes: sends what `send` was given, ends loops with their end, runs end handlers, frees the port.
    * Calling it again waits for the same. It waits for a peer that does not read, as long as
-   * `conf.linger` says; `abort` does not. Of what the peer goes on sending it reads and forgets some, up
+   * `conf.linger` says, by default for ever; `abort` does not, also when called meanwhile. Of what the peer goes on sending it reads and forgets some, up
    * to 2 s where much was sent, because a socket that is closed unread is reset and the peer might lose
    * what it was sent.
    */
