@@ -296,15 +296,19 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
   startTls(tls?: true | TlsConf): Promise<TlsInfo>;
   /**
    * Closes: sends what `send` was given, ends loops with their end, runs end handlers, frees the port.
-   * Calling it again waits for the same. It waits for a peer that does not read, as long as
-   * `conf.linger` says, by default for ever; `abort` does not, also when called meanwhile. Of what the peer goes on sending it reads and forgets some, up
+   * A server's connections are closed with it, those that `accept` gave away included. Calling it again
+   * waits for the same.
+   *
+   * It waits for a peer that does not read, as long as `conf.linger` says, by default for ever; `abort`
+   * does not, also when called meanwhile. Of what the peer goes on sending it reads and forgets some, up
    * to 2 s where much was sent, because a socket that is closed unread is reset and the peer might lose
    * what it was sent.
    */
   close(): Promise<void>;
   /**
-   * Closes at once and forgets what was not sent or read. A TCP peer sees a reset where the platform
-   * can send one (connections with a `route`; a `Deno.TcpConn` has no way to).
+   * Closes at once and forgets what was not sent or read, on a server for all of its connections. A TCP
+   * peer sees a reset where the platform can send one (connections with a `route`; a `Deno.TcpConn` has no
+   * way to).
    *
    * @param reason Becomes `error` in {@linkcode Pipe.closed} and the cause of the errors of waiting calls.
    */
@@ -315,14 +319,23 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
 export interface ServerPipe extends Pipe {
   /**
    * Waits for the next connection that nobody accepted yet. What it sent so far is still unread unless
-   * the server's own handlers, loops or links have taken it. It is the caller's to close.
+   * the server's own handlers, loops or links have taken it. It is the caller's to close, and ends with
+   * the server at the latest: `close` and `abort` of the server are for all of its connections. To let
+   * them finish, wait for `closed` of each of {@linkcode ServerPipe.clients} before you close the server.
    *
    * @param options Longest wait (for ever by default) and signal.
    * @returns The connection as a pipe, or null when the server is closed.
+   * @throws {TypeError} When an option is of a wrong kind.
+   * @throws {RangeError} When the time is negative.
    * @throws {PipeTimeoutError} When none came in time.
+   * @throws {PipeClosedError} When the server failed, or was aborted with a reason.
+   * @throws `signal.reason` When the signal is aborted.
    */
   accept(options?: WaitOptions): Promise<Pipe | null>;
-  /** Accepts connections in a loop that ends when the server is closed. */
+  /**
+   * Accepts connections in a loop that ends when the server is closed, as they do. See
+   * {@linkcode ServerPipe.accept}.
+   */
   connections(): AsyncIterable<Pipe>;
   /** The connections that are open now. */
   readonly clients: ReadonlySet<Pipe>;
