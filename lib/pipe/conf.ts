@@ -11,7 +11,10 @@ import type { ErrorCb, MsgId } from "./types.ts";
 
 /** Every timeout, limit and socket option of a pipe. Times are milliseconds. */
 export interface NetConf {
-  /** Longest look-up of a host name; Infinity: as long as the system takes. @default {2000} */
+  /**
+   * Longest look-up of a host name; Infinity: as long as the system takes. 0 is no time: only what is
+   * answered in the same moment counts. Addresses need no look-up. @default {2000}
+   */
   dnsTimeout: number;
   /**
    * Looks host names up in the system's place: gives all addresses of a name, best first. Bounded by
@@ -19,8 +22,8 @@ export interface NetConf {
    */
   lookup: Lookup | null;
   /**
-   * Longest TCP or QUIC connect, over all addresses tried together; Infinity: the system's. QUIC's
-   * handshake is a part of it. @default {2000}
+   * Longest TCP or QUIC connect, over all addresses tried together; Infinity: the system's. 0 is no time:
+   * at best a connect within this host succeeds. QUIC's handshake is a part of it. @default {2000}
    */
   conTimeout: number;
   /**
@@ -31,8 +34,9 @@ export interface NetConf {
    */
   useSsl: boolean | TlsConf;
   /**
-   * Longest TLS handshake, on either side; Infinity: as long as the peer takes. On a server it costs a
-   * peer that never finishes it no more than its own connection. @default {4000}
+   * Longest TLS handshake, on either side; Infinity: as long as the peer takes. 0 is no time: hardly
+   * any succeeds. On a server it costs a peer that never finishes it no more than its own connection.
+   * @default {4000}
    */
   sslHandshake: number;
   /** The number of the protocol: 0 for whichever it is, 6 for TCP, 17 for UDP. @default {0} */
@@ -68,7 +72,12 @@ export interface NetConf {
    * and with QUIC a connection without a stream. 0: any. @default {0}
    */
   maxClients: number;
-  /** Connections a TCP server holds for `accept` while nothing else consumes them. @default {1024} */
+  /**
+   * Connections a TCP server, or streams a QUIC server, holds for `accept` while nothing else consumes
+   * them; also TLS handshakes at a time, of which one more pushes out the oldest. On a QUIC server
+   * connections without a stream count with the handshakes, and the oldest of these is pushed out; where
+   * there is none the newcomer is refused. @default {1024}
+   */
   backlog: number;
   /**
    * Closes a connection or datagram pipe on which no message came or went for so long; noticed up to a
