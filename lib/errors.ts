@@ -53,7 +53,9 @@ export class PipeTimeoutError extends PipeError {
   override name = "PipeTimeoutError";
 }
 
-/** The call makes no sense in this state: nothing subscribed, no peer to send to, a loop of links. */
+/**
+ * The call makes no sense in this state: nothing subscribed, no peer to send to, a pipe linked to itself.
+ */
 export class PipeStateError extends PipeError {
   /** The class's name. */
   override name = "PipeStateError";

@@ -166,7 +166,7 @@ export class Daemon implements AsyncDisposable {
   /**
    * Listens at one place.
    *
-   * @param proto "tcp" or "udp".
+   * @param proto The protocol; "quic" takes `conf.useSsl` with a certificate.
    * @param route Where, as `pipeOpen` takes it: "10.0.0.5:80", a bound {@linkcode Route}.
    * @returns The pipe that listens.
    * @throws {TypeError} If an argument is of a wrong kind.
@@ -191,7 +191,7 @@ export class Daemon implements AsyncDisposable {
    * a machine has several addresses, the system chooses which of them its datagrams come from; a
    * listener for each, as with a card, answers from the one that was asked.
    *
-   * @param proto "tcp", "udp" or both.
+   * @param proto The protocol, or several.
    * @param port The port; 0: one that is free everywhere.
    * @param nic The card, or cards. @default {all addresses of this machine, in one pipe}
    * @param options What becomes of it where not everything can be opened.
@@ -213,7 +213,7 @@ export class Daemon implements AsyncDisposable {
   /**
    * Listens at 127.0.0.1 and, where the host has it, ::1.
    *
-   * @param proto "tcp", "udp" or both.
+   * @param proto The protocol, or several.
    * @param port The port; 0: one that is free at both.
    * @param nic Only the families that this card has. @default {those that the host has}
    * @param options What becomes of it where not everything can be opened.
@@ -236,7 +236,7 @@ export class Daemon implements AsyncDisposable {
    * Listens where only neighbours can reach: at the private addresses of IPv4 (RFC 1918), the link-local
    * ones (RFC 3927, RFC 4291) and the unique local ones of IPv6 (RFC 4193) of a card.
    *
-   * @param proto "tcp", "udp" or both.
+   * @param proto The protocol, or several.
    * @param port The port; 0: one that is free at all of them.
    * @param nic The card, or cards: `Interface.list()`.
    * @param options What becomes of it where not everything can be opened.

@@ -1,7 +1,11 @@
 import { formatIp, isMulticast, parseIp, unmapIp } from "../net/ip.ts";
 import { show } from "../net/show.ts";
 
-/** A multicast group to join, as `conf.multicast`. */
+/**
+ * A multicast group to join, as `conf.multicast`. To send to a group nothing needs to be joined: by which
+ * card a pipe sends, tells for IPv4 the address in its `route`, for IPv6 the zone of the group in `dest`
+ * (`[ff02::fb%eth0]:5353`) or of a link-local address in `route`. Otherwise the system chooses.
+ */
 export interface MulticastConf {
   /**
    * The group: an IPv4 (RFC 5771) or IPv6 (RFC 4291, section 2.7) multicast address. A zone in it,

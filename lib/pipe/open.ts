@@ -6,7 +6,8 @@ import type { Dest, Proto } from "./types.ts";
 import type { OpenConn, OpenListener, PipeOptions, RawOptions, RawSocket } from "./pipe_options.ts";
 
 /**
- * Opens the raw socket of a TCP client or of the client of a Unix socket.
+ * With `conf: { sockOnly: true }`: opens the raw socket of a TCP client or of the client of a Unix socket.
+ * See the overloads below for pipes.
  *
  * @param proto "tcp".
  * @param options Where to, from where, `conf: { sockOnly: true }`.
@@ -18,7 +19,7 @@ export function pipeOpen(
   options: RawOptions & { readonly dest: Dest },
 ): Promise<Deno.TcpConn | Deno.UnixConn | Socket>;
 /**
- * Opens the raw socket of a TCP or Unix server.
+ * With `conf: { sockOnly: true }`: opens the raw socket of a TCP or Unix server.
  *
  * @param proto "tcp".
  * @param options Where to listen, `conf: { sockOnly: true }`.
@@ -30,7 +31,7 @@ export function pipeOpen(
   options: Omit<RawOptions, "dest">,
 ): Promise<Deno.Listener | Server>;
 /**
- * Opens a raw datagram socket.
+ * With `conf: { sockOnly: true }`: opens a raw datagram socket.
  *
  * @param proto "udp", or "rudp", whose socket is the same.
  * @param options Where to, from where, `conf: { sockOnly: true }`.
@@ -41,25 +42,28 @@ export function pipeOpen(
   options: RawOptions,
 ): Promise<Deno.DatagramConn | DatagramSocket>;
 /**
- * Opens a raw socket of a protocol known at run time only.
+ * With `conf: { sockOnly: true }`: opens a raw socket of a protocol known at run time only.
  *
- * @param proto "tcp" or "udp".
+ * @param proto "tcp", "udp" or "rudp"; QUIC has no socket to give.
  * @param options Where to, from where, `conf: { sockOnly: true }`.
  * @returns The platform's object, owned by the caller.
  */
 export function pipeOpen(proto: Proto, options: RawOptions): Promise<RawSocket>;
 /**
- * Opens a pipe: with a `dest` a client, without one a server.
+ * Opens a pipe: with a `dest` a client, here one of TCP or a Unix socket, without one a server. The
+ * overloads below are for TCP servers and the other protocols; what is thrown is the same for all.
  *
- * @param proto "tcp", "udp" or "quic".
- * @param options Where to, from where, handlers, conf. See {@linkcode PipeOptions}.
- * @returns The open pipe; for TCP and QUIC without a `dest` a {@linkcode ServerPipe}.
+ * @param proto "tcp".
+ * @param options Where to, from where, handlers, conf; or the open connection. See
+ * {@linkcode PipeOptions}.
+ * @returns The open pipe.
  * @throws {TypeError} When an argument is of a wrong kind. No socket was opened.
  * @throws {RangeError} When a number is out of its range. No socket was opened.
  * @throws {PipeOpenError} When the name does not resolve, the address cannot be bound or reached, time
  * runs out, or a permission is missing: see its `phase`. Nothing stays open, unless `conf.doClose` is
  * false and the error has it as `sock`.
  * @throws {PipeStateError} When `sock` is closed or in use. It is still the caller's.
+ * @throws `options.signal.reason` When the signal is aborted. Nothing stays open.
  *
  * @example An echo server and its client, over TCP
  * ```ts

@@ -65,13 +65,19 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
    * before the promise settled.
    *
    * @param data Bytes, or text to send as UTF-8.
-   * @param dest Whom to send to. Needed on servers; elsewhere the peer by default.
+   * @param dest Whom to send to. Needed on servers; elsewhere the peer by default. On a TCP or QUIC
+   * server the address of a client, no host name.
    * @returns The number of bytes, once the operating system took them all; on RUDP once the peer has
    * acknowledged them.
-   * @throws {TypeError} When `data` or `dest` is of a wrong kind.
-   * @throws {RangeError} When a datagram would be bigger than 65,507 bytes (RUDP: 65,498), or a port is
-   * out of range.
-   * @throws {PipeStateError} When there is nobody to send to.
+   * @throws {TypeError} When `data` or `dest` is of a wrong kind, such as a host name on a TCP server, or
+   * `conf.framing` cannot carry the data.
+   * @throws {RangeError} When a datagram would be bigger than 65,507 bytes (RUDP: 65,498), a message than
+   * `conf.framing` allows, or a port is out of range.
+   * @throws {ResolveError} When the host name in `dest` does not resolve, or has no address of the
+   * family that the pipe is bound to.
+   * @throws {PipeStateError} When there is nobody to send to; when `dest` is another peer than that of a
+   * connected stream, of a family that the pipe is not bound to, or a broadcast address without
+   * `conf.broadcast`; after `closeWrite`.
    * @throws {PipeTimeoutError} When the peer of an RUDP pipe has not acknowledged it within
    * `conf.ackTimeout`; it may have arrived all the same.
    * @throws {PipeClosedError} When the pipe is closed or the peer has gone.
@@ -86,9 +92,12 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
    * then what comes while this waits: nothing more is kept for it.
    * @param options Longest wait and signal. The wait is `conf.recvTimeout` by default.
    * @returns Its bytes, or null when the input ended and everything was read.
+   * @throws {TypeError} When `sub` or an option is malformed.
+   * @throws {RangeError} When the time is negative, or a port in `sub` is out of range.
    * @throws {PipeTimeoutError} When nothing came in time.
    * @throws {PipeStateError} When nobody subscribed `sub`.
    * @throws {PipeClosedError} When the pipe failed and everything was read.
+   * @throws `options.signal.reason` When the signal is aborted.
    */
   recv(sub?: Sub, options?: WaitOptions): Promise<Uint8Array | null>;
   /**
@@ -97,9 +106,12 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
    * @param sub A subscription made before; everything by default.
    * @param options Longest wait and signal. The wait is `conf.recvTimeout` by default.
    * @returns The message and its sender, or null when the input ended and everything was read.
+   * @throws {TypeError} When `sub` or an option is malformed.
+   * @throws {RangeError} When the time is negative, or a port in `sub` is out of range.
    * @throws {PipeTimeoutError} When nothing came in time.
    * @throws {PipeStateError} When nobody subscribed `sub`.
    * @throws {PipeClosedError} When the pipe failed and everything was read.
+   * @throws `options.signal.reason` When the signal is aborted.
    */
   recvFrom(sub?: Sub, options?: WaitOptions): Promise<Message | null>;
   /**
@@ -117,6 +129,7 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
    * where handlers, subscriptions or links take what arrives.
    * @throws {PipeClosedError} When the input ended in the middle ("after 3 of 10 bytes"), or the pipe
    * failed.
+   * @throws `options.signal.reason` When the signal is aborted.
    *
    * @example A length and as many bytes
    * ```ts
@@ -147,6 +160,7 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
    * @throws {PipeTimeoutError} When it did not come in time.
    * @throws {PipeStateError} As in {@linkcode Pipe.readExactly}.
    * @throws {PipeClosedError} When the input ended in the middle, or the pipe failed.
+   * @throws `options.signal.reason` When the signal is aborted.
    *
    * @example The head of a request
    * ```ts
@@ -180,8 +194,14 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
    * @param data What to ask.
    * @param options Which message is the reply, whom to ask, how long, how often.
    * @returns The reply and its sender.
+   * @throws {TypeError} When `data` or an option is of a wrong kind.
+   * @throws {RangeError} When a number is out of its range, or the data is too big to send.
+   * @throws {ResolveError} As in {@linkcode Pipe.send}.
    * @throws {PipeTimeoutError} When no reply came in time.
+   * @throws {PipeStateError} As in {@linkcode Pipe.send}; for a `match` on a byte stream, which has no
+   * messages (see `conf.framing`).
    * @throws {PipeClosedError} When the pipe ended first.
+   * @throws `options.signal.reason` When the signal is aborted.
    */
   request(data: Uint8Array | string, options?: RequestOptions): Promise<Message>;
   /**
@@ -193,7 +213,8 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
    * @param sub Which messages; all by default.
    * @param handler Called for each instead of queueing it.
    * @returns The subscription: a queue to read or to loop over; leaving the loop closes it.
-   * @throws {TypeError} When the filter is malformed.
+   * @throws {TypeError} When the filter is malformed, or the handler no function.
+   * @throws {RangeError} When a port in the filter is out of range.
    * @throws {PipeStateError} For a pattern on a byte stream, which has no messages to match (see
    * `conf.framing`).
    */
@@ -329,7 +350,7 @@ export interface ServerPipe extends Pipe {
    * @throws {RangeError} When the time is negative.
    * @throws {PipeTimeoutError} When none came in time.
    * @throws {PipeClosedError} When the server failed, or was aborted with a reason.
-   * @throws `signal.reason` When the signal is aborted.
+   * @throws `options.signal.reason` When the signal is aborted.
    */
   accept(options?: WaitOptions): Promise<Pipe | null>;
   /**

@@ -189,6 +189,7 @@ export interface Subscription extends AsyncIterable<Message>, Disposable {
    * @throws {PipeTimeoutError} When nothing came in time.
    * @throws {PipeClosedError} When the pipe failed and everything was read.
    * @throws {PipeStateError} When a handler takes the messages.
+   * @throws `options.signal.reason` When the signal is aborted.
    */
   recv(options?: WaitOptions): Promise<Uint8Array | null>;
   /**
@@ -198,6 +199,8 @@ export interface Subscription extends AsyncIterable<Message>, Disposable {
    * @returns The message and its sender, or null when the pipe ended and everything was read.
    * @throws {PipeTimeoutError} When nothing came in time.
    * @throws {PipeClosedError} When the pipe failed and everything was read.
+   * @throws {PipeStateError} When a handler takes the messages.
+   * @throws `options.signal.reason` When the signal is aborted.
    */
   recvFrom(options?: WaitOptions): Promise<Message | null>;
   /** Messages waiting to be read. */
