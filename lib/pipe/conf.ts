@@ -147,8 +147,16 @@ export interface NetConf {
    * for the next, and are then read over. Halves the CPU time of receiving for whoever hashes, counts or
    * writes what streams in, and may keep another 128 KiB for a connection. Copy (`slice`) what you keep,
    * and return or await every `send` of it. Concerns TCP and Unix sockets without TLS and framing, where
-   * a read fills half of a buffer (32 KiB of 64). What `recv`, `readExactly`, `readUntil`, `readable`
-   * and subscriptions give, or several receivers get, is theirs to keep. @default {false}
+   * a read fills half of a buffer (32 KiB of 64).
+   *
+   * Who asks a loop for its next step is done with all of its earlier ones. Leave this off, or copy each
+   * message first, where a step is asked for before the last one is used: by a prefetch of your own, by
+   * several who share an iterator, by a generator that runs ahead, or by a web stream made of the loop
+   * that holds pieces ready (a `pull` of your own, `tee`).
+   *
+   * A handler of `subscribe(sub, handler)` is a handler like the others: all of them get the same lent
+   * memory. What `recv`, `readExactly`, `readUntil`, `readable` and subscriptions without a handler give
+   * is theirs to keep. @default {false}
    */
   reuseBuffers: boolean;
   /** Receives errors of handlers and links. Never gets payloads. @default {console.error} */

@@ -6,7 +6,7 @@ import type { Dest, Proto } from "./types.ts";
 import type { OpenConn, OpenListener, PipeOptions, RawOptions, RawSocket } from "./pipe_options.ts";
 
 /**
- * With `conf: { sockOnly: true }`: opens the raw socket of a TCP client or of the client of a Unix socket.
+ * With `conf: { sockOnly: true }`: opens the raw socket of a TCP or Unix client.
  * See the overloads below for pipes.
  *
  * @param proto "tcp".

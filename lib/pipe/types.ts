@@ -45,7 +45,8 @@ export type Dest =
  * A message and its sender, in the order in which `Deno.DatagramConn` yields them.
  *
  * No later message changes the bytes, unless `conf.reuseBuffers` lends them: then they are valid until the
- * handlers are done, or the loop asks for the next one. But every handler, subscription and link gets the
+ * handlers are done, or the loop is asked for its next step, which ends all earlier ones. What `recv` and
+ * subscriptions without a handler give is never lent. But every handler, subscription and link gets the
  * same array, so copy it before you change it; and it may be a view on memory that holds other messages
  * of the same pipe, so copy it before you transfer its `buffer` (`msg.slice()`).
  */
@@ -55,7 +56,8 @@ export type Message = [data: Uint8Array, from: NetAddr];
  * Called for each message. On a stream the next message waits until a returned promise settled.
  *
  * @param msg The message: one datagram, one message of `conf.framing`, or what one read of the stream
- * gave. With `conf.reuseBuffers` valid until the returned promise settled.
+ * gave. With `conf.reuseBuffers` valid until the returned promise settled, or the call returned where it
+ * gave no promise; in a handler of `subscribe` as well. All handlers get the same array.
  * @param from Who sent it.
  * @param pipe The pipe to answer on: on a TCP server the accepted one.
  */
