@@ -88,7 +88,7 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
    *
    * @param sub A subscription made before with {@linkcode Pipe.subscribe}. Everything by default, for
    * which no subscription is needed; where one was made it is read. Where there are only other consumers
-   * (handlers, subscriptions with a filter, links), everything is what came before the first of them, and
+   * (handlers, subscriptions with a filter, links), that is what they left of what came before them, and
    * then what comes while this waits: nothing more is kept for it.
    * @param options Longest wait and signal. The wait is `conf.recvTimeout` by default.
    * @returns Its bytes, or null when the input ended and everything was read.
@@ -336,7 +336,7 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
   abort(reason?: unknown): void;
 }
 
-/** A listening TCP pipe. As a pipe it stands for all of its connections together. */
+/** A listening TCP or QUIC pipe. As a pipe it stands for all of its connections together. */
 export interface ServerPipe extends Pipe {
   /**
    * Waits for the next connection that nobody accepted yet. What it sent so far is still unread unless
