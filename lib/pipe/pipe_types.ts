@@ -27,7 +27,8 @@ import type {
  * One way of moving bytes between two machines: TCP or UDP, client or server, all alike.
  *
  * Handlers are called as messages arrive; `recv`, loops and subscriptions queue and await them; links
- * send them on. What arrives before the first of these is kept for it. As soon as there is a handler,
+ * send them on. What arrives before the first of these is kept for it; one that is made while a loop
+ * reads gets what waits, and the loop gets everything all the same. As soon as there is a handler,
  * subscription or link, a message that none of them wants, and no `recv` or loop waits for, is dropped
  * and not counted. A stream or RUDP pipe that nobody reads stops being read, so its peer slows down; a UDP
  * pipe drops the oldest and counts it.
