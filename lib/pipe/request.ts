@@ -16,6 +16,8 @@ export interface Asker {
   readonly lossy: boolean;
   readonly conf: Readonly<NetConf>;
   readonly requests: RequestBook;
+  /** Why it cannot do something, if it is not open. */
+  refusal(action: string): Error | undefined;
   /** The checked address of whom to ask. */
   destination(dest: Dest | undefined): NetAddr | Promise<NetAddr>;
   send(data: Uint8Array | string, dest?: Dest): Promise<number>;
@@ -47,6 +49,8 @@ export function request(
     }
     const again = pipe.lossy && timeout !== Infinity;
     const tries = again ? Math.min(retries, MOST_RETRIES) + 1 : 1;
+    const refusal = pipe.refusal("request");
+    if (refusal !== undefined) throw refusal;
     return new Request(pipe, data, { filter, timeout, tries, signal }).start(options.dest);
   } catch (error) {
     return Promise.reject(error);
@@ -101,8 +105,9 @@ class Request implements Asking {
     this.order = this.#pipe.requests.add(this);
     this.#terms.signal?.addEventListener("abort", this.#onAbort, { once: true });
     if (to instanceof Promise) {
-      this.#limit(Infinity);
       to.then((known) => this.#ask(known), this.#failed);
+      if (this.#isOver) this.#timeOut();
+      else this.#limit(Infinity);
     } else this.#ask(to);
     return this.#reply.promise;
   }
@@ -113,7 +118,11 @@ class Request implements Asking {
 
   post(): void {
     if (this.to === undefined) return;
-    if (this.#isEnding) return;
+    if (this.#isEnding) {
+      // The first try has no time limit yet.
+      if (!this.#limited) this.#limit(Infinity);
+      return;
+    }
     this.#pipe.requests.listen(this, this.to);
     this.#sent++;
     this.#sending = true;
@@ -135,13 +144,12 @@ class Request implements Asking {
   /** A time limit is over: of this try, or of all. */
   expire(): void {
     this.#limited = false;
-    const { timeout, tries } = this.#terms;
-    if (performance.now() >= this.#end - 0.5) {
-      this.fail(new PipeTimeoutError(`No reply within ${timeout} ms (sent ${this.#sent} times)`));
+    if (this.#isOver) {
+      this.#timeOut();
     } else if (this.#sending) {
       this.#late = true;
       this.#limit(Infinity);
-    } else if (this.#sent < tries && this.to !== undefined) {
+    } else if (this.#sent < this.#terms.tries && this.to !== undefined) {
       this.#wait *= 2;
       this.#try(this.to);
     } else this.#limit(Infinity);
@@ -149,8 +157,10 @@ class Request implements Asking {
 
   #ask(to: NetAddr): void {
     if (!this.open) return; // it has ended while the name was looked up
+    if (this.#terms.signal?.aborted === true) return this.#onAbort(); // by a getter of its dest
     this.to = to;
-    this.#try(to);
+    if (this.#isOver) this.#timeOut();
+    else this.#try(to);
   }
 
   #try(to: NetAddr): void {
@@ -179,7 +189,17 @@ class Request implements Asking {
 
   /** Whether it is about to be told, after others that end at the same moment. */
   get #isEnding(): boolean {
-    return this.#terms.signal?.aborted === true || performance.now() >= this.#end - 0.5;
+    return this.#terms.signal?.aborted === true || this.#isOver;
+  }
+
+  /** Whether its time is over; half a millisecond of it is less than a timer can tell. */
+  get #isOver(): boolean {
+    return performance.now() >= this.#end - 0.5;
+  }
+
+  #timeOut(): void {
+    const { timeout } = this.#terms;
+    this.fail(new PipeTimeoutError(`No reply within ${timeout} ms (${times(this.#sent)})`));
   }
 
   #settle(): void {
@@ -189,4 +209,9 @@ class Request implements Asking {
     this.#terms.signal?.removeEventListener("abort", this.#onAbort);
     this.#pipe.requests.delete(this);
   }
+}
+
+function times(sent: number): string {
+  if (sent === 0) return "not sent";
+  return sent === 1 ? "sent once" : sent === 2 ? "sent twice" : `sent ${sent} times`;
 }

@@ -126,7 +126,10 @@ export interface RequestOptions {
   readonly match?: Sub["match"];
   /** Whom to ask. @default {the pipe's own peer} */
   readonly dest?: Dest | undefined;
-  /** Milliseconds for everything, all tries together. @default {conf.recvTimeout} */
+  /**
+   * Milliseconds for everything, all tries together. Half a millisecond and less is no time at all, so
+   * that it rejects with a PipeTimeoutError at once and nothing is sent. @default {conf.recvTimeout}
+   */
   readonly timeout?: number | undefined;
   /** How often to send again on silence; datagrams only. @default {conf.sendRetry} */
   readonly retries?: number | undefined;

@@ -131,7 +131,7 @@ Deno.test("udp: request sends again on silence, the waits doubling, and gives up
   await assertRejects(
     () => client.request("?", { timeout: 60, retries: 1 }),
     PipeTimeoutError,
-    "60 ms (sent 2 times)",
+    "60 ms (sent twice)",
   );
   assert(performance.now() - start < 400);
   assertEquals(times.length, 5);
