@@ -200,7 +200,8 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
    * @throws {ResolveError} As in {@linkcode Pipe.send}.
    * @throws {PipeTimeoutError} When no reply came in time.
    * @throws {PipeStateError} As in {@linkcode Pipe.send}; for a `match` on a byte stream, which has no
-   * messages (see `conf.framing`).
+   * messages (see `conf.framing`); for a multicast or broadcast address on a pipe that has a peer of
+   * its own and no `conf.anyPeer`, so that it would not hear who answers.
    * @throws {PipeClosedError} When the pipe ended first.
    * @throws `options.signal.reason` When the signal is aborted.
    */

@@ -1,7 +1,9 @@
 import { PipeStateError, PipeTimeoutError } from "../errors.ts";
+import { formatAddr } from "../net/address.ts";
 import { checkCount, checkMs, checkOptions, checkSignal } from "./checks.ts";
 import type { NetConf } from "./conf.ts";
 import { compileFilter, type Filter } from "./filter.ts";
+import { isGroup } from "./dest_book.ts";
 import type { Kind } from "./mailbox.ts";
 import type { Asking, RequestBook } from "./request_book.ts";
 import type { Dest, Message, NetAddr, RequestOptions } from "./types.ts";
@@ -15,6 +17,8 @@ export interface Asker {
   /** Whether a message may be lost, and is worth being sent again. */
   readonly lossy: boolean;
   readonly conf: Readonly<NetConf>;
+  /** Its own peer, if it has one; nobody else is heard then but with `conf.anyPeer`. */
+  readonly remoteAddr: NetAddr | undefined;
   readonly requests: RequestBook;
   /** Why it cannot do something, if it is not open. */
   refusal(action: string): Error | undefined;
@@ -72,6 +76,7 @@ class Request implements Asking {
   next: Asking | null = null;
   open = true;
   to: NetAddr | undefined;
+  group = false;
   sentAt = 0;
   order = 0;
   readonly #pipe: Asker;
@@ -158,6 +163,9 @@ class Request implements Asking {
   #ask(to: NetAddr): void {
     if (!this.open) return; // it has ended while the name was looked up
     if (this.#terms.signal?.aborted === true) return this.#onAbort(); // by a getter of its dest
+    const { kind, remoteAddr, conf } = this.#pipe;
+    this.group = kind === "datagram" && to.path === undefined && isGroup(to.hostname);
+    if (this.group && remoteAddr !== undefined && !conf.anyPeer) return this.fail(unheard(to));
     this.to = to;
     if (this.#isOver) this.#timeOut();
     else this.#try(to);
@@ -209,6 +217,15 @@ class Request implements Asking {
     this.#terms.signal?.removeEventListener("abort", this.#onAbort);
     this.#pipe.requests.delete(this);
   }
+}
+
+function unheard(to: NetAddr): PipeStateError {
+  return new PipeStateError(
+    `Cannot request: whoever answers what is sent to ${
+      formatAddr(to)
+    } has another address, and this ` +
+      "pipe hears its own peer alone; set conf.anyPeer to hear everybody",
+  );
 }
 
 function times(sent: number): string {

@@ -10,6 +10,8 @@ import { type Wait, WaitList } from "./wait_list.ts";
 export interface Asking extends Wait<Asking>, Try, Seeker {
   /** Who must answer; undefined until that is known. */
   readonly to: NetAddr | undefined;
+  /** Whether that is the address of many, so that anybody may answer. */
+  readonly group: boolean;
   /** Ends it with its reply. */
   answer(message: Message): void;
   /** Ends it with an error. */
@@ -23,13 +25,20 @@ interface Peer {
   readonly pace: Pace;
 }
 
+interface Open {
+  readonly all: Set<Asking>;
+  readonly peers: Map<string, Peer>;
+  /** Those of the peers that are many. */
+  readonly groups: Set<Peer>;
+}
+
 /**
  * The `request` calls in progress on one pipe. A message is looked up by its sender, so that it meets
  * only those who asked that one; all of their time limits are on one timer.
  */
 export class RequestBook {
   /** Made when needed: most pipes never ask. */
-  #open: { readonly all: Set<Asking>; readonly peers: Map<string, Peer> } | undefined;
+  #open: Open | undefined;
   #limits: WaitList<Asking> | undefined;
   #last = 0;
 
@@ -49,7 +58,7 @@ export class RequestBook {
    * @returns Its place in the order of all.
    */
   add(request: Asking): number {
-    this.#open ??= { all: new Set(), peers: new Map() };
+    this.#open ??= { all: new Set(), peers: new Map(), groups: new Set() };
     this.#open.all.add(request);
     return ++this.#last;
   }
@@ -60,6 +69,7 @@ export class RequestBook {
     const key = keyOf(to);
     let peer = peers.get(key);
     if (peer === undefined) peers.set(key, peer = { asked: new Asked(), pace: new Pace(lossy) });
+    if (request.group) this.#open?.groups.add(peer);
     return peer.pace.go(request);
   }
 
@@ -78,7 +88,9 @@ export class RequestBook {
     if (peer === undefined) return;
     peer.asked.delete(request);
     peer.pace.leave(request);
-    if (peer.asked.size === 0 && !peer.pace.busy) this.#open?.peers.delete(key);
+    if (peer.asked.size > 0 || peer.pace.busy) return;
+    this.#open?.peers.delete(key);
+    this.#open?.groups.delete(peer);
   }
 
   /**
@@ -87,16 +99,24 @@ export class RequestBook {
    * @returns Whether there is one.
    */
   answer(data: Uint8Array, from: NetAddr, report: (error: unknown) => void): boolean {
-    const peer = this.#open?.peers.get(keyOf(from));
-    if (peer === undefined) return false;
-    const request = peer.asked.find(data, (request, sure) => {
-      const { to, filter } = request;
-      if (to === undefined || (to !== from && !isSame(to, from))) return false;
+    if (this.#open === undefined) return false;
+    const { peers, groups } = this.#open;
+    const wanted = (request: Asking, sure: boolean) => {
+      const { to, filter, group } = request;
+      if (to === undefined || (!group && to !== from && !isSame(to, from))) return false;
       return sure || matches(filter, data, from, report);
-    });
+    };
+    let peer = peers.get(keyOf(from));
+    let request = peer?.asked.find(data, wanted);
+    for (const group of groups) {
+      const found = group.asked.find(data, wanted);
+      if (found === undefined || (request !== undefined && request.order < found.order)) continue;
+      peer = group;
+      request = found;
+    }
     // A filter is the caller's and may have ended it.
     if (!request?.open) return false;
-    peer.pace.answered(request);
+    peer?.pace.answered(request);
     request.answer([data, from]);
     return true;
   }

@@ -124,7 +124,12 @@ export type MsgId = (msg: Uint8Array, from: NetAddr) => string | number | bigint
 export interface RequestOptions {
   /** What the reply contains; the first message from the peer when left out. See {@linkcode Sub}. */
   readonly match?: Sub["match"];
-  /** Whom to ask. @default {the pipe's own peer} */
+  /**
+   * Whom to ask. A multicast group, or a broadcast address that this host is known to have (with
+   * `conf.broadcast`): everybody there, and the first reply that matches counts, whoever sends it. That
+   * may be the question itself where this pipe hears what it sends to the group, so give a `match`.
+   * @default {the pipe's own peer}
+   */
   readonly dest?: Dest | undefined;
   /**
    * Milliseconds for everything, all tries together. Half a millisecond and less is no time at all, so

@@ -232,6 +232,7 @@ function noting(send: (nth: number) => Promise<number> = () => Promise.resolve(1
     lossy: true,
     conf: NET_CONF,
     requests,
+    remoteAddr: peer,
     refusal: () => undefined,
     destination: () => peer,
     send: (data) => send(sent.push(data)),
