@@ -1,7 +1,7 @@
 import { formatAddr } from "../net/address.ts";
 import { show } from "../net/show.ts";
 import { PipeStateError } from "../errors.ts";
-import { checkFunction } from "./checks.ts";
+import { checkFunction, checkOptions, flag } from "./checks.ts";
 import type { NetConf } from "./conf.ts";
 import { compileFilter, type Filter } from "./filter.ts";
 import type { Envelope } from "./flow.ts";
@@ -165,9 +165,7 @@ export abstract class PipeBase extends InboxPipe implements Pipe, LinkEnd {
   }
 
   addPipe(pipe: Pipe, options: LinkOptions = {}): this {
-    if (!(pipe instanceof PipeBase)) {
-      throw new TypeError(`pipe: a pipe of this library is needed, got ${show(pipe)}`);
-    }
+    checkPipe(pipe);
     if (pipe === this) throw new PipeStateError("Cannot link: a pipe cannot feed itself");
     const { end } = checkLinkOptions(options);
     for (const link of this.ties.links) if (link.target === pipe) return this;
@@ -191,7 +189,7 @@ export abstract class PipeBase extends InboxPipe implements Pipe, LinkEnd {
   }
 
   delPipe(pipe: Pipe): this {
-    if (!(pipe instanceof PipeBase)) return this;
+    checkPipe(pipe);
     for (const link of this.ties.links) if (link.target === pipe) link.cut();
     for (const link of this.ties.failedLinks) if (link.target === pipe) link.forget();
     return this;
@@ -257,13 +255,13 @@ export abstract class PipeBase extends InboxPipe implements Pipe, LinkEnd {
   }
 }
 
-function checkLinkOptions(options: unknown): LinkOptions {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`options: { end? } is needed, got ${show(options)}`);
-  }
-  const { end }: { end?: unknown } = options;
-  if (end !== undefined && typeof end !== "boolean") {
-    throw new TypeError(`options.end: true or false is needed, got ${show(end)}`);
-  }
+function checkPipe(pipe: unknown): asserts pipe is PipeBase {
+  if (pipe instanceof PipeBase) return;
+  throw new TypeError(`pipe: a pipe of this library is needed, got ${show(pipe)}`);
+}
+
+function checkLinkOptions(options: LinkOptions): LinkOptions {
+  const { end } = checkOptions(options, "end");
+  if (end !== undefined) flag(end, "options.end");
   return options;
 }

@@ -281,14 +281,16 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
    * @param pipe The target: a pipe with a peer. Adding it twice has no effect.
    * @param options What the end of this pipe does to the target.
    * @returns This pipe.
+   * @throws {TypeError} When the target is no pipe of this library, or the options are wrong.
    * @throws {PipeStateError} When the target is this pipe, is closed, or has no peer to send to.
    */
   addPipe(pipe: Pipe, options?: LinkOptions): this;
   /**
    * Removes a link. What it had taken over is still sent.
    *
-   * @param pipe The target.
+   * @param pipe The target; one that is not linked to has no effect.
    * @returns This pipe.
+   * @throws {TypeError} When it is no pipe of this library.
    */
   delPipe(pipe: Pipe): this;
 

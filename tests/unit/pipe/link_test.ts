@@ -81,6 +81,16 @@ Deno.test("link: itself, twice, a closed one, one without a peer, no pipe at all
   assertThrows(() => r.a.addPipe(udp), PipeStateError, "no peer");
   // @ts-expect-error no pipe
   assertThrows(() => r.a.addPipe({}), TypeError, "pipe");
+  // @ts-expect-error no option
+  assertThrows(() => r.farA.addPipe(r.b, { ende: true }), TypeError, 'no "ende", only end');
+  // @ts-expect-error no options
+  assertThrows(() => r.farA.addPipe(r.b, null), TypeError, "options: { end? } is needed, got null");
+  // @ts-expect-error no flag
+  assertThrows(() => r.farA.addPipe(r.b, { end: 1 }), TypeError, "true or false is needed, got 1");
+  for (const none of [null, undefined, {}, "a"]) {
+    // @ts-expect-error no pipe
+    assertThrows(() => r.a.delPipe(none), TypeError, "pipe: a pipe of this library is needed, got");
+  }
   const [near, , other] = await tcpPair();
   await near.close();
   assertThrows(() => r.a.addPipe(near), PipeStateError, "target is closed");
