@@ -1,5 +1,6 @@
 import { PipeClosedError } from "../errors.ts";
-import { checkCount, checkFunction, checkWait } from "./checks.ts";
+import { show } from "../net/show.ts";
+import { checkCount, checkFunction, checkOptions, checkWait, flag } from "./checks.ts";
 import { Ring } from "./ring.ts";
 import type { WaitOptions } from "./types.ts";
 import { type Reader, timedOut, Waiting } from "./waiting.ts";
@@ -33,6 +34,10 @@ export interface MessageQueueOptions<T> {
    */
   readonly keepTimer?: boolean | undefined;
 }
+
+/** Those that are functions, and all. */
+const CALLED = ["sizeOf", "onEnter", "onLeave", "onDrop"] as const;
+const KEYS = ["maxItems", "maxBytes", ...CALLED, "overflow", "keepTimer"] as const;
 
 interface Producer<T> {
   readonly item: T;
@@ -96,17 +101,24 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
    * @throws {RangeError} When a bound is negative, or no number of items.
    */
   constructor(options: MessageQueueOptions<T> = {}) {
-    const { maxItems = 0, maxBytes = Infinity, overflow = "block" } = options;
+    const { maxItems = 0, maxBytes = Infinity, overflow = "block", keepTimer = false } =
+      checkOptions(options, ...KEYS);
     checkCount(maxItems, "maxItems");
-    if (typeof maxBytes !== "number" || !(maxBytes >= 0)) {
+    if (typeof maxBytes !== "number") {
+      throw new TypeError(`maxBytes: a number is needed, got ${show(maxBytes)}`);
+    }
+    if (!(maxBytes >= 0)) {
       throw new RangeError(`maxBytes: must be a number of 0 or more, got ${maxBytes}`);
     }
     if (overflow !== "block" && overflow !== "drop-oldest" && overflow !== "drop-newest") {
       throw new TypeError(
-        `overflow: "block", "drop-oldest" or "drop-newest" is needed, got "${overflow}"`,
+        `overflow: "block", "drop-oldest" or "drop-newest" is needed, got ${show(overflow)}`,
       );
     }
-    if (options.sizeOf !== undefined) checkFunction(options.sizeOf, "sizeOf");
+    for (const key of CALLED) {
+      if (options[key] !== undefined) checkFunction(options[key], key);
+    }
+    flag(keepTimer, "keepTimer");
     this.#maxItems = maxItems === 0 ? Infinity : maxItems;
     this.#maxBytes = maxBytes;
     this.#sizeOf = options.sizeOf;
@@ -114,7 +126,7 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
     this.#onEnter = options.onEnter;
     this.#onLeave = options.onLeave;
     this.#onDrop = options.onDrop;
-    this.#readers = new WaitList(options.keepTimer ?? false);
+    this.#readers = new WaitList(keepTimer);
   }
 
   /** Items held. */
@@ -158,8 +170,10 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
    * @param item The item.
    * @returns Whether it was accepted: false when the queue is closed, is full and set to "block", or is
    * full and dropped the newest.
+   * @throws {TypeError} When the item is null or undefined.
    */
   push(item: T): boolean {
+    if (item == null) throw noItem(item);
     if (this.#closed) return false;
     const reader = this.#readers.shift();
     if (reader !== undefined) {
@@ -188,9 +202,11 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
    * @param item The item.
    * @param options A signal that ends the wait; the item is then not added.
    * @throws {PipeClosedError} When the queue is closed, or is closed while waiting.
+   * @throws {TypeError} When the item is null or undefined.
    */
   async put(item: T, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     const { signal } = checkWait(options);
+    if (item == null) throw noItem(item);
     signal?.throwIfAborted();
     if (this.#closed) throw this.#refusal();
     const producers = this.#producers ??= new Set();
@@ -450,4 +466,8 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
   #refusal(): unknown {
     return this.#error ?? new PipeClosedError("Cannot put: the queue is closed");
   }
+}
+
+function noItem(item: unknown): TypeError {
+  return new TypeError(`item: must not be ${item}, which stands for the end`);
 }

@@ -185,6 +185,46 @@ Deno.test("queue: wrong options are named", () => {
   assertThrows(() => new MessageQueue({ maxBytes: NaN }), RangeError, "maxBytes");
   // @ts-expect-error a policy that does not exist
   assertThrows(() => new MessageQueue({ overflow: "grow" }), TypeError, "overflow");
+  // @ts-expect-error a policy that does not exist
+  assertThrows(() => new MessageQueue({ overflow: {} }), TypeError, "is needed, got {}");
+  for (const options of [{ maxItem: 3 }, { max: "x" }]) {
+    // @ts-expect-error no option of that name
+    const error = assertThrows(() => new MessageQueue(options), TypeError, "options: there is no");
+    assert(error.message.includes("only maxItems, maxBytes, sizeOf"), error.message);
+  }
+  for (const options of [null, 5, "x"]) {
+    // @ts-expect-error no options
+    assertThrows(() => new MessageQueue(options), TypeError, "options: { maxItems?, ");
+  }
+  for (const key of ["sizeOf", "onEnter", "onLeave", "onDrop"]) {
+    assertThrows(() => new MessageQueue({ [key]: 1 }), TypeError, `${key}: a function is needed`);
+  }
+  // @ts-expect-error no flag
+  assertThrows(() => new MessageQueue({ keepTimer: 1 }), TypeError, "keepTimer: true or false");
+  const text = { maxBytes: "9" };
+  // @ts-expect-error no number
+  assertThrows(() => new MessageQueue(text), TypeError, "maxBytes: a number is needed");
+});
+
+Deno.test("queue: null and undefined stand for the end, and are no items", async () => {
+  for (const overflow of ["block", "drop-newest"] as const) {
+    const queue = new MessageQueue<number>({ maxItems: 1, overflow });
+    for (let full = 0; full < 2; full++) {
+      for (const none of [null, undefined]) {
+        // @ts-expect-error no item
+        assertThrows(() => queue.push(none), TypeError, `item: must not be ${none}`);
+        // @ts-expect-error no item
+        await assertRejects(() => queue.put(none), TypeError, `item: must not be ${none}`);
+      }
+      queue.push(1);
+    }
+    assertEquals([queue.size, await queue.take()], [1, 1]);
+    const reading = queue.take();
+    // @ts-expect-error no item
+    assertThrows(() => queue.push(null), TypeError);
+    queue.push(0);
+    assertEquals(await reading, 0);
+  }
 });
 
 Deno.test("queue: seeded random use never loses, repeats or reorders", async () => {
