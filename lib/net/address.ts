@@ -229,6 +229,7 @@ const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
  * @param addr An address of a pipe, or of Deno.
  * @returns `1.2.3.4:80` or `[::1]:80` (RFC 3986, section 3.2.2); the path of a Unix socket, with "@" for
  * the NUL of an abstract name; "(unnamed)" for a socket without an address.
+ * @throws {TypeError} If it is no such object.
  *
  * @example
  * ```ts
@@ -241,6 +242,9 @@ const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 export function formatAddr(
   addr: { readonly hostname: string; readonly port: number; readonly path?: string },
 ): string {
+  if (!isAddr(addr)) {
+    throw new TypeError(`addr: { hostname, port } or { path } is needed, got ${show(addr)}`);
+  }
   const { hostname, port, path = hostname } = addr;
   if (path === "") return "(unnamed)";
   if (addr.path === undefined) {
@@ -248,4 +252,13 @@ export function formatAddr(
   }
   const text = isAbstract(path) ? `@${path.slice(1)}` : path;
   return HIDDEN.test(text) ? show(text) : text;
+}
+
+/** As far as it takes to show it. */
+function isAddr(
+  addr: { readonly hostname: unknown; readonly port: unknown; readonly path?: unknown } | null,
+): boolean {
+  if (typeof addr !== "object" || addr === null) return false;
+  if (addr.path !== undefined) return typeof addr.path === "string";
+  return typeof addr.hostname === "string" && typeof addr.port === "number";
 }

@@ -311,6 +311,19 @@ Deno.test("formatAddr() shows a Unix socket by its path, and nothing that acts o
   assertEquals(at("/\u202e\u200b\x9b"), '"/\\u202e\\u200b\\u009b"');
 });
 
+Deno.test("formatAddr() names what is no address", () => {
+  const wrong = ["x", undefined, null, 7, {}, [], ["::1", 80], { hostname: "a" }, { port: 80 }];
+  for (const addr of [...wrong, { hostname: 1, port: 80 }, { hostname: "a", port: "80" }]) {
+    const error = assertThrows(
+      // @ts-expect-error no address
+      () => formatAddr(addr),
+      TypeError,
+      "addr: { hostname, port } or { path } is needed, got ",
+    );
+    assert(error.message.length < 150, error.message);
+  }
+});
+
 Deno.test("addrKey() and formatAddr() write host and port", () => {
   assertEquals(addrKey("::1", 80), "::1|80");
   assertEquals(formatAddr({ hostname: "1.2.3.4", port: 80 }), "1.2.3.4:80");
