@@ -93,7 +93,9 @@ function split(dest: unknown, what: string): Parts {
   } else if (typeof dest === "object" && dest !== null && "hostname" in dest && "port" in dest) {
     return { host: dest.hostname, port: dest.port, written: dest.port };
   }
-  throw new TypeError(`${what}: ${FORMS}, got ${show(dest)}`);
+  const isPipe = typeof dest === "object" && dest !== null && "localAddr" in dest;
+  const hint = isPipe ? "; use its localAddr or remoteAddr" : "";
+  throw new TypeError(`${what}: ${FORMS}, got ${show(dest)}${hint}`);
 }
 
 /** Whether it is an object for a Unix socket; that of an IP address may have an undefined path. */

@@ -100,6 +100,9 @@ function usable(answer: unknown): Ip[] {
     const key = formatIp(ip);
     if (!ips.has(key)) ips.set(key, ip);
   }
+  if (ips.size === 0 && texts.length > 0) {
+    throw new TypeError(`the look-up gave no address, but ${show(texts)}`);
+  }
   return [...ips.values()];
 }
 

@@ -15,9 +15,29 @@ function render(value: unknown, depth: number): string {
     if (depth === 0) return "[…]";
     return `[${items.slice(0, 8).map((item) => render(item, depth - 1)).join(",")}]`;
   }
+  const name = classOf(value);
+  if (name !== undefined) return withArticle(name);
   if (depth === 0) return "{…}";
   const members = Object.entries(value).slice(0, 8);
   return `{${members.map(([key, item]) => `${key}:${render(item, depth - 1)}`).join(",")}}`;
+}
+
+/** The class of what is no plain object; undefined if it has no name. */
+function classOf(value: object): string | undefined {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (typeof prototype !== "object" || prototype === null || prototype === Object.prototype) {
+    return undefined;
+  }
+  const tag = Symbol.toStringTag in value ? value[Symbol.toStringTag] : undefined;
+  if (typeof tag === "string" && tag !== "") return tag;
+  const { constructor } = prototype;
+  const name: unknown = typeof constructor === "function" ? constructor.name : "";
+  // That of another realm is plain, too.
+  return typeof name === "string" && name !== "" && name !== "Object" ? name : undefined;
+}
+
+function withArticle(name: string): string {
+  return `${/^[AEIO]/i.test(name) ? "an" : "a"} ${name.slice(0, MAX_SHOWN)}`;
 }
 
 /** Whether a terminal or a log may act on the character instead of showing it. */
@@ -27,8 +47,8 @@ function isHidden(code: number): boolean {
 }
 
 /**
- * A value as an error message shows it: JSON-like, control characters escaped, cut to about 80
- * characters.
+ * A value as an error message shows it: JSON-like, what is no plain object by its class, control
+ * characters escaped, cut to about 80 characters.
  *
  * @param value Any value at all.
  * @returns The text. Never throws.
@@ -40,6 +60,28 @@ export function show(value: unknown): string {
   } catch {
     return "a value that cannot be shown"; // a getter or a proxy threw
   }
+  return escaped(text);
+}
+
+/**
+ * What kind of value it is, for an error message that must not show what is in it.
+ *
+ * @param value Any value at all.
+ * @returns The text, such as "a number", "an array", "a DataView". Never throws.
+ */
+export function showKind(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value !== "object") return withArticle(typeof value);
+  try {
+    return Array.isArray(value) ? "an array" : escaped(withArticle(classOf(value) ?? "object"));
+  } catch {
+    return "a value that cannot be shown";
+  }
+}
+
+/** Without control characters, cut to its length. */
+function escaped(full: string): string {
+  let text = full;
   if (text.length > MAX_SHOWN) text = `${text.slice(0, MAX_SHOWN - 1)}…`;
   let shown = "";
   for (let i = 0; i < text.length; i++) {

@@ -207,6 +207,11 @@ export abstract class PipeBase extends InboxPipe implements Pipe, LinkEnd {
     return this.close();
   }
 
+  /** What it is, to whoever shows objects by their class. */
+  get [Symbol.toStringTag](): string {
+    return "Pipe";
+  }
+
   /** One line, without what is queued. */
   [Symbol.for("Deno.customInspect")](): string {
     const peer = this.remoteAddr === undefined ? "" : ` to ${formatAddr(this.remoteAddr)}`;

@@ -70,6 +70,7 @@ export function checkWait(options: WaitOptions): WaitOptions {
 /** An AbortSignal, or none. */
 export function checkSignal(signal: unknown): asserts signal is AbortSignal | undefined {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError(`signal: an AbortSignal is needed, got ${show(signal)}`);
+    const hint = signal instanceof AbortController ? "; use its signal" : "";
+    throw new TypeError(`signal: an AbortSignal is needed, got ${show(signal)}${hint}`);
   }
 }

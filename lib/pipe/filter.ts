@@ -30,7 +30,8 @@ const ANYTHING: Filter = { key: "", test: undefined, peer: undefined };
 export function compileFilter(sub: unknown, what: string): Filter {
   if (sub === undefined || sub === SUB_ALL) return ANYTHING;
   if (typeof sub !== "object" || sub === null || Array.isArray(sub) || sub instanceof RegExp) {
-    throw new TypeError(`${what}: { match?, from? } is needed, got ${show(sub)}`);
+    const hint = sub instanceof RegExp ? "; write { match: … }" : "";
+    throw new TypeError(`${what}: { match?, from? } is needed, got ${show(sub)}${hint}`);
   }
   for (const key of Object.keys(sub)) {
     if (key !== "match" && key !== "from") {
