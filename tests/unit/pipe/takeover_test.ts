@@ -152,3 +152,25 @@ Deno.test("takeover: what both a removed handler and a loop had is not given twi
     open();
   });
 });
+
+Deno.test("handlers: a result whose then cannot be read is reported, and what waits is handled", async () => {
+  const errors: unknown[] = [], handled: unknown[] = [];
+  const { done, open } = latch();
+  const onError = (error: unknown) => void errors.push(error);
+  await fed({ onError }, async (pipe, feed) => {
+    pipe.addMsgCb(async () => await done);
+    pipe.addMsgCb((msg) => {
+      handled.push(text(msg));
+      if (handled.length !== 2) return;
+      return {
+        get then(): never {
+          throw new Error("odd");
+        },
+      };
+    });
+    await feed("1", "2", "3");
+    open();
+    await until(() => handled.length === 3, "all handled");
+    assertEquals([handled, errors.map(String)], [["1", "2", "3"], ["Error: odd"]]);
+  });
+});
