@@ -78,7 +78,8 @@ export type { TlsConf } from "./lib/pipe/tls_conf.ts";
 export { SUB_ALL } from "./lib/pipe/filter.ts";
 export { pipeOpen } from "./lib/pipe/open.ts";
 export { QUIC, RUDP, TCP, UDP } from "./lib/pipe/proto.ts";
-export { MessageQueue, type MessageQueueOptions, type Overflow } from "./lib/pipe/queue.ts";
+export { MessageQueue } from "./lib/pipe/queue.ts";
+export type { MessageQueueOptions, Overflow } from "./lib/pipe/queue_options.ts";
 export type { Pipe, ServerPipe } from "./lib/pipe/pipe_types.ts";
 export type {
   CloseInfo,

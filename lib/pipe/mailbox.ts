@@ -2,7 +2,8 @@ import type { NetConf } from "./conf.ts";
 import { checkWait } from "./checks.ts";
 import { DATAGRAM_BOUND } from "./bounds.ts";
 import type { Envelope, Flow } from "./flow.ts";
-import { MessageQueue, type MessageQueueOptions } from "./queue.ts";
+import { MessageQueue } from "./queue.ts";
+import type { MessageQueueOptions } from "./queue_options.ts";
 import type { Message, WaitOptions } from "./types.ts";
 import { Ring } from "./ring.ts";
 import { Waiting } from "./waiting.ts";
@@ -207,8 +208,11 @@ export class Mailbox {
    * when no more will come.
    */
   restore(envelopes: readonly Envelope[]): void {
-    if (this.#queue.size === 0) { for (const envelope of envelopes) this.#queue.restore(envelope); }
-    else for (const envelope of envelopes.toReversed()) this.#queue.unshift(envelope);
+    if (this.#queue.size > 0) {
+      for (const envelope of envelopes.toReversed()) this.#queue.unshift(envelope);
+      return;
+    }
+    for (const envelope of envelopes) this.#queue.restore(envelope);
   }
 
   /** Waits for the next message's bytes. */
