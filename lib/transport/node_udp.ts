@@ -7,13 +7,11 @@
 import type { Buffer } from "node:buffer";
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { lookup as systemLookup, type LookupOneOptions } from "node:dns";
-// Deno 2.9 runs the next ticks of node only in a process that has loaded this; without them, and with a
-// look-up of our own, a socket never says that it was closed.
-import "node:process";
 import { parseIp } from "../net/ip.ts";
 import type { NetAddr } from "../pipe/types.ts";
 import { netAddr, withZone, zoneOf } from "./addr.ts";
 import { Slab } from "./buffers.ts";
+import { Burst } from "./burst.ts";
 import { isIcmp, noReceiver, sendAgain, unspecifiedFor } from "./datagram.ts";
 import { closedHere, translate, type TransportError } from "./error.ts";
 import { Inbox } from "./inbox.ts";
@@ -40,6 +38,7 @@ class DgramTransport implements Transport {
   readonly #zone: string;
   readonly #ipv6: boolean;
   readonly #writes: WriteQueue;
+  readonly #burst: Burst;
   readonly #slab = new Slab();
   readonly #inbox = new Inbox();
   /** Resolves when the system has freed the port. */
@@ -63,6 +62,7 @@ class DgramTransport implements Transport {
       "datagram",
       (error, data, to) => sendAgain(error, () => this.#write(data, to)),
     );
+    this.#burst = new Burst(this.#writes);
     socket.on("message", this.#onMessage);
     socket.on("error", this.#onError);
     socket.on("close", this.#onClose);
@@ -104,6 +104,7 @@ class DgramTransport implements Transport {
 
   readonly #onMessage = (data: Buffer, from: RemoteInfo): void => {
     if (this.#closed) return;
+    this.#burst.note();
     const sender = this.#senders.find(from.address, from.port);
     if (this.#reader.reading) this.#reader.push(this.#slab.keep(data), sender);
     else this.#inbox.push(this.#slab.keep(data), sender);

@@ -44,6 +44,7 @@ export class WriteQueue {
   /** Made when needed: most sends end before the next one begins. */
   #queue: Ring<Entry> | undefined;
   #busy = false;
+  #held = false;
   /** What the write in progress was given: the system may take a part of it, or none. */
   #current: Uint8Array = NONE;
   #currentTo: NetAddr | undefined;
@@ -74,7 +75,7 @@ export class WriteQueue {
   send(data: Uint8Array, to?: NetAddr, report?: SendReport): Promise<number> {
     if (this.#failure !== undefined) return refused(this.#failure, to, report);
     if (this.#ended) return refused(closedHere(), to, report);
-    if (this.#busy) {
+    if (this.#busy || this.#held) {
       const queue = this.#queue ??= new Ring();
       return new Promise((resolve, reject) => queue.push({ data, to, report, resolve, reject }));
     }
@@ -89,6 +90,19 @@ export class WriteQueue {
     return this.#write(data, to).then(this.#next, this.#broke);
   }
 
+  /** From now on sends wait in the queue. One in progress goes on, and what waits behind it. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /** Ends a hold: what waits goes out, one after the other. */
+  release(): void {
+    this.#held = false;
+    if (this.#busy || this.#queue === undefined) return;
+    this.#busy = true;
+    void this.#writeQueued(this.#queue);
+  }
+
   /** Refuses later sends; what is queued still goes out. */
   end(): void {
     this.#ended = true;
@@ -100,8 +114,9 @@ export class WriteQueue {
     for (let entry; (entry = this.#queue?.shift()) !== undefined;) reject(entry, this.#failure);
   }
 
-  /** Resolves when nothing is left to write, because it was written or has failed. */
+  /** Resolves when nothing is left to write, because it was written or has failed. Ends a hold. */
   drain(): Promise<void> {
+    this.release();
     if (!this.#busy) return Promise.resolve();
     const drained = this.#drained ??= [];
     return new Promise((resolve) => drained.push(resolve));
@@ -155,13 +170,18 @@ export class WriteQueue {
     await undefined;
     for (let first; (first = queue.shift()) !== undefined;) {
       const entries = this.#stream ? batch(queue, first) : [first];
+      const data = entries.length === 1 ? first.data : join(entries);
       try {
-        const data = entries.length === 1 ? first.data : join(entries);
-        if (!this.#stream || data.length > 0) await this.#writeAll(data, first.to);
+        if (!this.#stream || data.length > 0) {
+          const done = await this.#write(data, first.to);
+          if (this.#stream && typeof done === "number") await this.#writeRest(data, done);
+        }
       } catch (error) {
-        const failure = this.#failed(error);
-        for (const entry of entries) reject(entry, failure);
-        continue;
+        const failure = await this.#afterAll(error, data, first.to);
+        if (failure !== undefined) {
+          for (const entry of entries) reject(entry, failure);
+          continue;
+        }
       }
       for (const { data, report, resolve } of entries) {
         report?.sent(data.length);
@@ -171,14 +191,15 @@ export class WriteQueue {
     this.#rest();
   }
 
-  async #writeAll(data: Uint8Array, to: NetAddr | undefined): Promise<void> {
+  /** What it means that a write failed: nothing, if another try went well. */
+  async #afterAll(error: unknown, data: Uint8Array, to: NetAddr | undefined) {
+    if (this.#retry === undefined) return this.#failed(error);
     try {
-      const done = await this.#write(data, to);
-      if (this.#stream && typeof done === "number") await this.#writeRest(data, done);
-    } catch (error) {
-      if (this.#retry === undefined) throw error;
       await this.#retry(error, data, to);
+    } catch (again) {
+      return this.#failed(again);
     }
+    return undefined;
   }
 
   async #writeRest(data: Uint8Array, written: number): Promise<void> {

@@ -137,3 +137,52 @@ Deno.test("end refuses later sends, and what is queued still goes out", async ()
   await Promise.all([...all, drained]);
   assertEquals(platform.writes, [[1], [2]]);
 });
+
+Deno.test("what is sent while it is held goes out when it is released, in order, one by one", async () => {
+  const platform = new Platform("datagram"), order: number[] = [];
+  platform.queue.hold();
+  const all = [1, 2, 3].map((n) => platform.queue.send(bytes(n)).then(() => order.push(n)));
+  for (let i = 0; i < 10; i++) await undefined;
+  assertEquals(platform.writes, []);
+  platform.queue.release();
+  await platform.end();
+  assertEquals(platform.writes, [[1]]);
+  for (let i = 0; i < 3; i++) await platform.end();
+  assertEquals(platform.writes, [[1], [2], [3]]);
+  await Promise.all(all);
+  assertEquals(order, [1, 2, 3]);
+  const after = platform.queue.send(bytes(4));
+  assertEquals(platform.writes.length, 4, "a send is not held any more");
+  await platform.end();
+  await after;
+});
+
+Deno.test("a hold stops neither the write in progress nor what waits behind it", async () => {
+  const platform = new Platform("datagram");
+  const sends = [1, 2].map((n) => platform.queue.send(bytes(n)));
+  platform.queue.hold();
+  await platform.end();
+  await platform.end();
+  await Promise.all(sends);
+  assertEquals(platform.writes, [[1], [2]]);
+});
+
+Deno.test("what is held fails with the queue, and is drained like anything else", async () => {
+  const failing = new Platform("datagram"), error = closedHere();
+  failing.queue.hold();
+  const lost = assertRejects(() => failing.queue.send(bytes(1)), TransportError);
+  failing.queue.fail(error);
+  assertStrictEquals(await lost, error);
+  await failing.queue.drain();
+  assertEquals(failing.writes, []);
+
+  const ending = new Platform("datagram");
+  ending.queue.hold();
+  const sent = ending.queue.send(bytes(1));
+  ending.queue.end();
+  const drained = ending.queue.drain();
+  await ending.end();
+  await ending.end();
+  assertEquals(await sent, 1);
+  await drained;
+});
