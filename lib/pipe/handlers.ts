@@ -4,7 +4,7 @@ import { envelop, type Envelope, type Flow } from "./flow.ts";
 import { envelopeQueue, type Kind } from "./mailbox.ts";
 import type { HandlerList } from "./handler_list.ts";
 import type { SendWatcher } from "./outbox.ts";
-import type { MessageQueue } from "./queue.ts";
+import type { PullQueue } from "./pull_queue.ts";
 import type { Pipe } from "./pipe_types.ts";
 import type { NetAddr } from "./types.ts";
 
@@ -35,7 +35,7 @@ export interface RunnerHost {
  */
 export class HandlerRunner implements SendWatcher {
   readonly #host: RunnerHost;
-  #waiting: MessageQueue<Envelope> | undefined;
+  #waiting: PullQueue<Envelope> | undefined;
   /** Messages being handled by handlers that returned a promise, and their size. */
   #running = 0;
   #runningBytes = 0;

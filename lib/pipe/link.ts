@@ -1,7 +1,7 @@
 import { PipeClosedError } from "../errors.ts";
 import type { Envelope } from "./flow.ts";
 import { envelopeQueue, type Kind } from "./mailbox.ts";
-import type { MessageQueue } from "./queue.ts";
+import type { PullQueue } from "./pull_queue.ts";
 import type { NetConf } from "./conf.ts";
 import type { Ties } from "./ties.ts";
 import type { CloseInfo } from "./types.ts";
@@ -34,7 +34,7 @@ export class Link {
   readonly target: LinkEnd;
   #end: boolean | undefined;
   #pair: Link | undefined;
-  #queue: MessageQueue<Envelope> | undefined;
+  #queue: PullQueue<Envelope> | undefined;
   /** The message being sent. */
   #sending: Envelope | undefined;
   #whenFlushed: (() => void)[] = [];

@@ -2,7 +2,7 @@ import type { NetConf } from "./conf.ts";
 import { checkWait } from "./checks.ts";
 import { DATAGRAM_BOUND } from "./bounds.ts";
 import type { Envelope, Flow } from "./flow.ts";
-import { MessageQueue } from "./queue.ts";
+import { PullQueue } from "./pull_queue.ts";
 import type { MessageQueueOptions } from "./queue_options.ts";
 import type { Message, WaitOptions } from "./types.ts";
 import { Ring } from "./ring.ts";
@@ -19,11 +19,11 @@ export function envelopeQueue(
   lossy: boolean,
   conf: Readonly<NetConf>,
   onDrop: () => void,
-): MessageQueue<Envelope> {
-  if (!lossy) return new MessageQueue<Envelope>(PATIENT);
+): PullQueue<Envelope> {
+  if (!lossy) return new PullQueue<Envelope>(PATIENT);
   const { maxQsize: maxItems } = conf;
   const maxBytes = DATAGRAM_BOUND;
-  return new MessageQueue({ ...PATIENT, maxItems, maxBytes, overflow: "drop-oldest", onDrop });
+  return new PullQueue({ ...PATIENT, maxItems, maxBytes, overflow: "drop-oldest", onDrop });
 }
 
 /** Functions of their own for each queue would take up more than the rest of it. */
@@ -103,7 +103,7 @@ export class Hand {
   }
 
   /** Gives up its places in a queue. */
-  leave(queue: MessageQueue<Envelope>): void {
+  leave(queue: PullQueue<Envelope>): void {
     this.letGo();
     this.left = true;
     for (let place; (place = this.#places.shift()) !== undefined;) queue.cancel(place);
@@ -155,7 +155,7 @@ const ENDED: IteratorResult<Message, undefined> = Object.freeze({ done: true, va
  * came by stays open till then.
  */
 export class Mailbox {
-  readonly #queue: MessageQueue<Envelope>;
+  readonly #queue: PullQueue<Envelope>;
   readonly #defaultTimeout: number;
   readonly #tracks: boolean;
   /** The hand of those who call `recv`, if that matters: one conversation, not several. */
@@ -174,7 +174,7 @@ export class Mailbox {
   }
 
   /** For reading in other ways than message by message. */
-  get queue(): MessageQueue<Envelope> {
+  get queue(): PullQueue<Envelope> {
     return this.#queue;
   }
 

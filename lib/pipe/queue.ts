@@ -1,10 +1,8 @@
 import { PipeClosedError } from "../errors.ts";
 import { checkWait } from "./checks.ts";
-import { checkQueueOptions, type MessageQueueOptions, type Overflow } from "./queue_options.ts";
-import { Ring } from "./ring.ts";
+import { PullQueue } from "./pull_queue.ts";
+import { checkQueueOptions, type MessageQueueOptions } from "./queue_options.ts";
 import type { WaitOptions } from "./types.ts";
-import { type Reader, timedOut, Waiting } from "./waiting.ts";
-import { WaitList } from "./wait_list.ts";
 
 interface Producer<T> {
   readonly item: T;
@@ -38,27 +36,10 @@ interface Producer<T> {
  * ```
  */
 export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterable<T>, Disposable {
-  readonly #items = new Ring<T>();
-  /** The size that each item had when it came, where sizes are counted. */
-  readonly #sizes = new Ring<number>();
+  readonly #queue: PullQueue<T>;
+  readonly #blocks: boolean;
   /** In the order they came. */
-  #producers: Set<Producer<T>> | undefined;
-  readonly #readers: WaitList<Reader<T>>;
-  /** One to wait by, again and again. */
-  #reader: Waiting<T> | undefined;
-  readonly #maxItems: number;
-  readonly #maxBytes: number;
-  readonly #sizeOf: ((item: T) => number) | undefined;
-  readonly #overflow: Overflow;
-  readonly #onEnter: ((item: T) => void) | undefined;
-  readonly #onLeave: ((item: T) => void) | undefined;
-  readonly #onDrop: ((item: T) => void) | undefined;
-  #bytes = 0;
-  #dropped = 0;
-  #pushed = 0;
-  #taken = 0;
-  #closed = false;
-  #error: unknown;
+  readonly #producers = new Set<Producer<T>>();
 
   /**
    * Makes an empty queue.
@@ -68,50 +49,44 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
    * @throws {RangeError} When a bound is negative, or no number of items.
    */
   constructor(options: MessageQueueOptions<T> = {}) {
-    const { maxItems = 0, maxBytes = Infinity, overflow = "block" } = checkQueueOptions(options);
-    this.#maxItems = maxItems === 0 ? Infinity : maxItems;
-    this.#maxBytes = maxBytes;
-    this.#sizeOf = options.sizeOf;
-    this.#overflow = overflow;
-    this.#onEnter = options.onEnter;
-    this.#onLeave = options.onLeave;
-    this.#onDrop = options.onDrop;
-    this.#readers = new WaitList(options.keepTimer ?? false);
+    const { overflow = "block" } = checkQueueOptions(options);
+    this.#blocks = overflow === "block";
+    this.#queue = new PullQueue(options, () => this.#admit());
   }
 
   /** Items held. */
   get size(): number {
-    return this.#items.length;
+    return this.#queue.size;
   }
 
   /** Bytes held, by `sizeOf`. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#queue.bytes;
   }
 
   /** Items accepted so far. */
   get pushed(): number {
-    return this.#pushed;
+    return this.#queue.pushed;
   }
 
   /** Items that readers got so far. */
   get taken(): number {
-    return this.#taken;
+    return this.#queue.taken;
   }
 
   /** Items dropped so far because the queue was full. */
   get dropped(): number {
-    return this.#dropped;
+    return this.#queue.dropped;
   }
 
   /** Readers waiting. */
   get waiting(): number {
-    return this.#readers.size;
+    return this.#queue.waiting;
   }
 
   /** Whether it was closed; items may still be held. */
   get closed(): boolean {
-    return this.#closed;
+    return this.#queue.closed;
   }
 
   /**
@@ -124,26 +99,7 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
    */
   push(item: T): boolean {
     if (item == null) throw noItem(item);
-    if (this.#closed) return false;
-    const reader = this.#readers.shift();
-    if (reader !== undefined) {
-      this.#pushed++;
-      this.#taken++;
-      reader.give(item);
-      return true;
-    }
-    const size = this.#sizeOf === undefined ? 0 : this.#sizeOf(item);
-    if (!this.#fits(size)) {
-      if (this.#overflow === "block") return false;
-      if (this.#overflow === "drop-newest") {
-        this.#drop(item);
-        return false;
-      }
-      while (!this.#fits(size)) this.#drop(this.#remove());
-    }
-    this.#pushed++;
-    this.#add(item, size);
-    return true;
+    return this.#queue.push(item);
   }
 
   /**
@@ -158,9 +114,9 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
     const { signal } = checkWait(options);
     if (item == null) throw noItem(item);
     signal?.throwIfAborted();
-    if (this.#closed) throw this.#refusal();
-    const producers = this.#producers ??= new Set();
-    if (producers.size === 0 && (this.push(item) || this.#overflow !== "block")) return;
+    if (this.closed) throw this.#refusal();
+    const producers = this.#producers;
+    if (producers.size === 0 && (this.push(item) || !this.#blocks)) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const producer = { item, admitted: resolve, refused: reject };
     producers.add(producer);
@@ -191,49 +147,7 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.pull<T | null>((item) => item, null, timeout, signal);
-  }
-
-  /**
-   * `take` for hot paths: no options object, and the item is turned into the result on the way.
-   *
-   * @param pick Makes the result of the item.
-   * @param end The result at the end.
-   * @param timeout Longest wait in milliseconds.
-   * @param signal Ends the wait.
-   * @param own The reader to wait by, for one who may want to take the wait back.
-   * @returns What `pick` made, or `end`.
-   * @internal
-   */
-  pull<R>(
-    pick: (item: T) => R,
-    end: R,
-    timeout: number,
-    signal?: AbortSignal,
-    own?: Waiting<T>,
-  ): Promise<R> {
-    if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#items.length > 0) return Promise.resolve(pick(this.#next()));
-    if (this.#closed) {
-      return this.#error === undefined ? Promise.resolve(end) : Promise.reject(this.#error);
-    }
-    if (timeout === 0) return Promise.reject(timedOut(timeout));
-    let reader = own ?? (this.#reader ??= new Waiting());
-    if (reader.waiting) reader = this.#reader = new Waiting();
-    const result = reader.begin(pick, end, timeout);
-    this.#readers.add(reader, timeout);
-    if (signal !== undefined) reader.abortBy(signal, this.#readers);
-    return result;
-  }
-
-  /**
-   * Takes back a wait, as at the end of the queue.
-   *
-   * @param own What `pull` was called with.
-   * @internal
-   */
-  cancel(own: Waiting<T>): void {
-    own.cancel(this.#readers);
+    return this.#queue.pull<T | null>((item) => item, null, timeout, signal);
   }
 
   /**
@@ -242,7 +156,7 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
    * @returns The item, or undefined.
    */
   tryTake(): T | undefined {
-    return this.#items.length > 0 ? this.#next() : undefined;
+    return this.#queue.tryTake();
   }
 
   /**
@@ -251,109 +165,15 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
    * @param error What readers then get instead of null.
    */
   close(error?: unknown): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#error = error;
-    this.#readers.stop();
-    for (const producer of this.#producers ?? []) producer.refused(this.#refusal());
-    this.#producers?.clear();
-    for (let r = this.#readers.shift(); r !== undefined; r = this.#readers.shift()) r.end(error);
-    this.#readers.stop(); // one may have come back for a moment, with its deadline
-  }
-
-  /**
-   * Takes out some of what is held, wherever it is; the rest stays in its order.
-   *
-   * @param wanted Whether to take an item.
-   * @returns What was taken.
-   * @internal
-   */
-  extract(wanted: (item: T) => boolean): T[] {
-    const taken: T[] = [];
-    for (let left = this.#items.length; left > 0; left--) {
-      const [item, size] = this.#shift();
-      if (wanted(item)) {
-        this.#bytes -= size;
-        taken.push(item);
-        this.#onLeave?.(item);
-      } else {
-        this.#items.push(item);
-        if (this.#sizeOf !== undefined) this.#sizes.push(size);
-      }
-    }
-    this.#taken += taken.length;
-    return taken;
-  }
-
-  /**
-   * Holds an item that had been accepted before, at the end, closed or not.
-   *
-   * @param item The item.
-   * @internal
-   */
-  restore(item: T): void {
-    if (!this.#closed) this.push(item);
-    else this.#add(item, this.#sizeOf === undefined ? 0 : this.#sizeOf(item));
-  }
-
-  /**
-   * Puts an item that a reader has taken back at the front, closed or not, unless another one waits.
-   *
-   * @param item The item.
-   * @returns Whether it is held now.
-   * @internal
-   */
-  unshift(item: T): boolean {
-    const reader = this.#readers.shift();
-    if (reader !== undefined) {
-      reader.give(item);
-      return false;
-    }
-    const size = this.#sizeOf === undefined ? 0 : this.#sizeOf(item);
-    this.#items.unshift(item);
-    if (this.#sizeOf !== undefined) this.#sizes.unshift(size);
-    this.#bytes += size;
-    this.#onEnter?.(item);
-    return true;
-  }
-
-  /**
-   * `pull` for a reader that needs several items, when nothing is held.
-   *
-   * @param reader Gets the next item, or the end.
-   * @param timeout Longest wait in milliseconds.
-   * @internal
-   */
-  readBy(reader: Reader<T>, timeout: number): void {
-    if (this.#closed) reader.end(this.#error);
-    else if (timeout === 0) reader.expire();
-    else this.#readers.add(reader, timeout);
-  }
-
-  /**
-   * Lets the reader that was given an item have the next one too.
-   *
-   * @param reader The reader.
-   * @internal
-   */
-  readOn(reader: Reader<T>): void {
-    this.#readers.addFirst(reader);
-  }
-
-  /**
-   * Takes a waiting reader out of the line.
-   *
-   * @param reader The reader.
-   * @internal
-   */
-  quit(reader: Reader<T>): void {
-    this.#readers.remove(reader);
+    if (this.closed) return;
+    this.#queue.close(error);
+    for (const producer of this.#producers) producer.refused(this.#refusal());
+    this.#producers.clear();
   }
 
   /** Forgets what is held. */
   clear(): void {
-    while (this.#items.length > 0) this.#remove();
-    if (this.#producers !== undefined) this.#admit(this.#producers);
+    this.#queue.clear();
   }
 
   /** Closes and forgets what is held. */
@@ -367,54 +187,17 @@ export class MessageQueue<T extends NonNullable<unknown>> implements AsyncIterab
     for (let item = await this.take(); item !== null; item = await this.take()) yield item;
   }
 
-  #fits(size: number): boolean {
-    const { length } = this.#items;
-    return length === 0 || (length < this.#maxItems && this.#bytes + size <= this.#maxBytes);
-  }
-
-  #next(): T {
-    this.#taken++;
-    const item = this.#remove();
-    if (this.#producers !== undefined) this.#admit(this.#producers);
-    return item;
-  }
-
-  #add(item: T, size: number): void {
-    this.#items.push(item);
-    if (this.#sizeOf !== undefined) this.#sizes.push(size);
-    this.#bytes += size;
-    this.#onEnter?.(item);
-  }
-
-  #remove(): T {
-    const [item, size] = this.#shift();
-    this.#bytes -= size;
-    this.#onLeave?.(item);
-    return item;
-  }
-
-  #shift(): [item: T, size: number] {
-    const item = this.#items.shift();
-    if (item === undefined) throw new Error("unreachable: the queue is empty");
-    return [item, this.#sizes.shift() ?? 0];
-  }
-
-  #drop(item: T): void {
-    this.#dropped++;
-    this.#onDrop?.(item);
-  }
-
   /** Lets waiting producers in while there is room. */
-  #admit(producers: Set<Producer<T>>): void {
-    for (const producer of producers) {
+  #admit(): void {
+    for (const producer of this.#producers) {
       if (!this.push(producer.item)) return;
-      producers.delete(producer);
+      this.#producers.delete(producer);
       producer.admitted();
     }
   }
 
   #refusal(): unknown {
-    return this.#error ?? new PipeClosedError("Cannot put: the queue is closed");
+    return this.#queue.error ?? new PipeClosedError("Cannot put: the queue is closed");
   }
 }
 

@@ -13,7 +13,7 @@ import type { Envelope } from "./flow.ts";
 import type { Handler } from "./handler_list.ts";
 import { systemError } from "./open_error.ts";
 import { ConnPipe, type ServerSide } from "./pipe.ts";
-import { MessageQueue } from "./queue.ts";
+import { PullQueue } from "./pull_queue.ts";
 import type { Pipe, ServerPipe } from "./pipe_types.ts";
 import type {
   CloseInfo,
@@ -52,7 +52,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
   /** Connections that `accept` has not given to anybody, oldest first. */
   readonly #unclaimed = new Set<ConnPipe>();
   /** Serves those who wait in `accept`; nothing ever stays in it. */
-  readonly #arrivals = new MessageQueue<ConnPipe>();
+  readonly #arrivals = new PullQueue<ConnPipe>({});
   #reading = false;
   #closing: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
