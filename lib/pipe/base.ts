@@ -221,10 +221,13 @@ export abstract class PipeBase extends InboxPipe implements Pipe, LinkEnd {
 
   /** Gives an error that has no caller to `conf.onError`. */
   report(error: unknown): void {
+    const failed = (failure: unknown) => console.error(failure);
     try {
-      this.conf.onError(error, this);
+      // An async function is one that gives nothing, too, as far as its type goes.
+      const result: unknown = this.conf.onError(error, this);
+      Promise.resolve(result).catch(failed);
     } catch (failure) {
-      console.error(failure);
+      failed(failure);
     }
   }
 
