@@ -214,9 +214,10 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
   }
 
   abort(reason?: unknown): void {
-    for (const client of this.clients) client.abort(reason);
     const info: CloseInfo = reason === undefined ? { by: "local" } : { by: "local", error: reason };
     this.#closing ??= this.#end(info, () => this.#admission.close());
+    // Last, since their end handlers may close the server.
+    for (const client of this.clients) client.abort(reason);
   }
 
   /** Ends it by an error that none of its calls has met. */

@@ -1,0 +1,17 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { PipeClosedError, pipeOpen, TCP } from "@p2pd/pipes";
+import { until } from "../../helpers/pipes.ts";
+
+const route = "127.0.0.1:0";
+
+Deno.test("server: abort keeps its reason, also where an end handler closes the server", async () => {
+  const server = await pipeOpen(TCP, { route, endCb: () => void server.close() });
+  await using client = await pipeOpen(TCP, { dest: server.localAddr });
+  await until(() => server.clients.size === 1, "the connection");
+  const reason = new Error("enough");
+  server.abort(reason);
+  const error = await assertRejects(() => server.accept(), PipeClosedError);
+  assertEquals(error.cause, reason);
+  assertEquals(await server.closed, { by: "local", error: reason });
+  assertEquals(await client.recv(), null);
+});
