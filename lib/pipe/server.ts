@@ -118,7 +118,9 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
     } catch (error) {
       return Promise.reject(error);
     }
-    for (const pipe of this.#unclaimed) return Promise.resolve(this.#claim(pipe));
+    // The connections of one that closes end with it.
+    const left = this.isOpen ? this.#unclaimed : [];
+    for (const pipe of left) return Promise.resolve(this.#claim(pipe));
     return this.#arrivals.pull<Pipe | null>((pipe) => this.#claim(pipe), null, timeout, signal);
   }
 

@@ -4,6 +4,18 @@ import { until } from "../../helpers/pipes.ts";
 
 const route = "127.0.0.1:0";
 
+Deno.test("server: accept gives null as soon as it closes, and no connection that ends with it", async () => {
+  const server = await pipeOpen(TCP, { route });
+  await using client = await pipeOpen(TCP, { dest: server.localAddr });
+  await until(() => server.clients.size === 1, "the connection");
+  const closing = server.close();
+  assertEquals(await server.accept(), null);
+  for await (const _ of server.connections()) throw new Error("there is none");
+  await closing;
+  assertEquals(await server.accept(), null);
+  assertEquals(await client.recv(), null);
+});
+
 Deno.test("server: abort keeps its reason, also where an end handler closes the server", async () => {
   const server = await pipeOpen(TCP, { route, endCb: () => void server.close() });
   await using client = await pipeOpen(TCP, { dest: server.localAddr });
