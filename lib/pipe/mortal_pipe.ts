@@ -46,6 +46,8 @@ export abstract class MortalPipe extends PipeBase {
   #idleWatch: IdleWatch | undefined;
   #state: "open" | "closing" | "closed" = "open";
   #inputEnded = false;
+  /** While it calls the up handlers, of which each comes before the end handlers. */
+  #comingUp = false;
   #endsCalled = false;
   #stopped = false;
   #closing: Promise<void> | undefined;
@@ -75,8 +77,11 @@ export abstract class MortalPipe extends PipeBase {
 
   /** Calls the up handlers, and from now on closes it when nothing comes or goes for too long. */
   protected comeUp(): void {
+    this.#comingUp = true;
     for (const cb of this.ups) this.#callUp(cb);
-    if (this.isClosed) return; // by one of them
+    this.#comingUp = false;
+    if (this.#stopped) this.#callEnds(); // by one of them
+    if (this.isClosed) return;
     const { idleTimeout } = this.conf;
     if (idleTimeout > 0 && idleTimeout < Infinity) {
       const idle = () =>
@@ -239,7 +244,7 @@ export abstract class MortalPipe extends PipeBase {
   }
 
   #callEnds(): void {
-    if (this.#endsCalled) return;
+    if (this.#endsCalled || this.#comingUp) return;
     this.#endsCalled = true;
     for (const cb of this.ends) this.#callEnd(cb);
     this.flowIdle();

@@ -27,3 +27,22 @@ Deno.test("server: abort keeps its reason, also where an end handler closes the 
   assertEquals(await server.closed, { by: "local", error: reason });
   assertEquals(await client.recv(), null);
 });
+
+Deno.test("server: end handlers come after all up handlers, also where one of these ends the pipe", async () => {
+  for (const how of ["close", "abort"] as const) {
+    const log: string[] = [];
+    await using server = await pipeOpen(TCP, {
+      route,
+      upCb: (_m, _f, pipe) => {
+        log.push("turned away");
+        void pipe[how]();
+      },
+      endCb: () => void log.push("end"),
+    });
+    server.addUpCb(() => void log.push("up"));
+    await using client = await pipeOpen(TCP, { dest: server.localAddr });
+    assertEquals(await client.recv(), null);
+    await until(() => server.clients.size === 0, "the end");
+    assertEquals(log, ["turned away", "up", "end"]);
+  }
+});
