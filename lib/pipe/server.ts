@@ -158,7 +158,11 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
     const before = this.handlers;
     this.handlers = before.with(handler);
     for (const envelope of this.takeFromInbox(handler.filter)) {
-      if (envelope.flow.pipe instanceof ConnPipe) envelope.flow.pipe.feed([envelope]);
+      const { pipe } = envelope.flow;
+      if (!(pipe instanceof ConnPipe)) continue;
+      // One that was reset is no client any more.
+      if (!this.clients.has(pipe)) pipe.attach(handler);
+      pipe.feed([envelope]);
     }
     for (const client of this.clients) {
       // Connections without handlers of their own go on sharing the server's list.

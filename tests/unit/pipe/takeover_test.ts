@@ -1,6 +1,6 @@
 /** Who gets what waits when consumers come and go while others read: nobody loses anything. */
-import { assertEquals } from "@std/assert";
-import { type NetConf, type Pipe, pipeOpen, TCP } from "@p2pd/pipes";
+import { assertEquals, assertRejects } from "@std/assert";
+import { type NetConf, type Pipe, pipeOpen, PipeTimeoutError, TCP } from "@p2pd/pipes";
 import { latch, text, until } from "../../helpers/pipes.ts";
 
 /** A pipe, and a way to have single messages come by it, one after the other. */
@@ -173,4 +173,20 @@ Deno.test("handlers: a result whose then cannot be read is reported, and what wa
     await until(() => handled.length === 3, "all handled");
     assertEquals([handled, errors.map(String)], [["1", "2", "3"], ["Error: odd"]]);
   });
+});
+
+Deno.test("takeover: a handler of a server gets what a reader left of a connection that was reset", async () => {
+  await using server = await pipeOpen(TCP, { route: "127.0.0.1:0" });
+  await assertRejects(() => server.recv(undefined, { timeout: 0 }), PipeTimeoutError);
+  // One with a route can be reset.
+  await using client = await pipeOpen(TCP, { dest: server.localAddr, route: "127.0.0.1:0" });
+  await client.send("last words");
+  await until(() => server.stats.queued === 1, "arrival");
+  client.abort();
+  await until(() => server.clients.size === 0, "the reset");
+  const got: unknown[] = [];
+  server.addMsgCb((msg, from) => void got.push(text(msg), from));
+  await until(() => got.length > 0, "the message");
+  assertEquals(got, ["last words", client.localAddr]);
+  assertEquals(server.stats.queued, 0);
 });
