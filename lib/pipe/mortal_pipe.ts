@@ -14,6 +14,8 @@ import type { CloseInfo, EndCb, NetAddr, UpCb } from "./types.ts";
 export interface Keeper<P> {
   /** Whether anything on the server consumes its connections. */
   readonly watched: boolean;
+  /** Whether `recv` or a loop on the server reads what its connections receive. */
+  readonly reading: boolean;
   /** A connection is closed. */
   gone(pipe: P): void;
 }
@@ -273,7 +275,9 @@ export abstract class MortalPipe extends PipeBase {
   get #closesItself(): boolean {
     for (const link of this.tied?.incoming ?? []) if (link.carriesEnd) return false; // that one will
     if (this.server === undefined || this.claimed) return this.#pushed;
-    return this.server.watched && (this.#pushed || !this.pulled);
+    // Whoever asks has a conversation with it, unless what else comes is for the server's reader.
+    const read = this.pulled || (this.asking !== undefined && !this.server.reading);
+    return this.server.watched && (this.#pushed || !read);
   }
 }
 

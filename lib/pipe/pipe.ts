@@ -165,7 +165,6 @@ export class ConnPipe extends MortalPipe implements Source, FlowPipe, Sender, Tl
       const ended = "Cannot request: the peer has ended, no reply can come";
       return Promise.reject(this.refusal("request") ?? new PipeClosedError(ended));
     }
-    this.pulled = true;
     return request(this, data, options);
   }
 
