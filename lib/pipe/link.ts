@@ -66,7 +66,7 @@ export class Link {
 
   /** Whether the end of the source is passed on to the target, and a failure of either to the other. */
   get carriesEnd(): boolean {
-    return this.#end ?? this.#pair !== undefined;
+    return !this.#isCut && (this.#end ?? this.#pair !== undefined);
   }
 
   /** Takes a message. */

@@ -16,6 +16,10 @@ class Scripted implements Transport {
   readonly raw = undefined;
   /** Whether its peer takes nothing any more. */
   broken = false;
+  /** What `send` waits for. */
+  taken = Promise.resolve();
+  /** How often its output was ended. */
+  ends = 0;
   /** What `close` waits for. */
   flushed = Promise.resolve();
   #sink: Sink = () => true;
@@ -38,10 +42,11 @@ class Scripted implements Transport {
 
   send({ length }: Uint8Array, to?: NetAddr, report?: SendReport): Promise<number> {
     const gone = new TransportError("reset", new Deno.errors.BrokenPipe("gone"));
-    return reported(this.broken ? Promise.reject(gone) : Promise.resolve(), length, to, report);
+    return reported(this.broken ? Promise.reject(gone) : this.taken, length, to, report);
   }
 
   closeWrite(): Promise<void> {
+    this.ends++;
     return Promise.resolve();
   }
 
@@ -55,8 +60,8 @@ class Scripted implements Transport {
   }
 }
 
-/** The two connections of a relay, and their transports. */
-function relay() {
+/** Two connections, and their transports. */
+function two() {
   const [[a, near], [b, far]] = [0, 1].map(() => {
     const transport = new Scripted();
     const options = { proto: TCP, role: "client", route: undefined, conf: NET_CONF } as const;
@@ -64,6 +69,12 @@ function relay() {
     pipe.start();
     return [pipe, transport] as const;
   }) as [[ConnPipe, Scripted], [ConnPipe, Scripted]];
+  return { a, b, near, far };
+}
+
+/** The two connections of a relay, and their transports. */
+function relay() {
+  const { a, b, near, far } = two();
   a.addPipe(b);
   b.addPipe(a);
   return { a, b, near, far };
@@ -113,6 +124,30 @@ Deno.test("link: one that has failed can be removed, and is forgotten with its s
     assertEquals([b.ties.failedLinks.size, a.ties.incoming.size], [0, 0], how);
     a.abort();
     if (how === "removed") assertEquals(b.stats.messagesIn, 1);
+    b.abort();
+  }
+});
+
+Deno.test("link: one that is removed while it sends passes no end on any more", async () => {
+  for (const how of ["its target fails", "its source ends", "its source had ended"]) {
+    const { a, b, near, far } = two();
+    a.addMsgCb(() => {});
+    const { promise, resolve } = Promise.withResolvers<void>();
+    far.taken = promise;
+    a.addPipe(b, { end: true });
+    near.say();
+    if (how === "its source had ended") near.end();
+    await turns(2);
+    a.delPipe(b);
+    if (how === "its target fails") b.abort();
+    else near.end();
+    await turns(2);
+    if (how === "its target fails") assertEquals(a.refusal("send"), undefined, how);
+    resolve();
+    await turns(4);
+    assertEquals([far.ends, b.ties.incoming.size], [0, 0], how);
+    if (how !== "its target fails") assertEquals(b.stats.messagesOut, 1, how);
+    a.abort();
     b.abort();
   }
 });
