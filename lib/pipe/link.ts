@@ -69,6 +69,11 @@ export class Link {
     return !this.#isCut && (this.#end ?? this.#pair !== undefined);
   }
 
+  /** Whether the target must not close itself: this will do it, or still has to send what it took over. */
+  get holdsTarget(): boolean {
+    return this.#isCut || this.carriesEnd;
+  }
+
   /** Takes a message. */
   offer(envelope: Envelope): void {
     if (this.#sending === undefined) this.#send(envelope);

@@ -273,7 +273,7 @@ export abstract class MortalPipe extends PipeBase {
 
   /** Whether nobody but the pipe itself is there to close it. */
   get #closesItself(): boolean {
-    for (const link of this.tied?.incoming ?? []) if (link.carriesEnd) return false; // that one will
+    for (const link of this.tied?.incoming ?? []) if (link.holdsTarget) return false;
     if (this.server === undefined || this.claimed) return this.#pushed;
     // Whoever asks has a conversation with it, unless what else comes is for the server's reader.
     const read = this.pulled || (this.asking !== undefined && !this.server.reading);

@@ -151,3 +151,19 @@ Deno.test("link: one that is removed while it sends passes no end on any more", 
     b.abort();
   }
 });
+
+Deno.test("link: what one that is removed had taken over is sent, though its target would close itself", async () => {
+  const { a, b, near, far } = two();
+  a.addMsgCb(() => {});
+  const { promise, resolve } = Promise.withResolvers<void>();
+  near.taken = promise;
+  b.addPipe(a);
+  for (let i = 0; i < 3; i++) far.say();
+  b.delPipe(a);
+  near.end();
+  await turns(4);
+  resolve();
+  assertEquals((await a.closed).by, "remote");
+  assertEquals(a.stats.messagesOut, 3);
+  b.abort();
+});
