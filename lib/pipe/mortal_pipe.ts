@@ -197,27 +197,27 @@ export abstract class MortalPipe extends PipeBase {
       this.#callEnds();
       return await this.transport.close(); // the system may not have freed the port yet
     }
-    // What was sent meanwhile goes out first, if it can.
+    const lingering = this.#linger();
+    // What was sent while TLS is started goes out first, if it can.
     if (this.tlsStart !== undefined) await this.replaced;
-    if (this.isClosed) return;
+    if (this.isClosed) return clearTimeout(lingering);
     this.#state = "closing";
     const by = this.#inputEnded ? "remote" : "local";
     this.#stop();
-    await this.#flush();
+    if (this.conf.linger === 0) this.transport.abort();
+    await this.transport.close();
+    clearTimeout(lingering);
     if (this.isClosed) return; // aborted meanwhile
     this.#state = "closed";
     this.#finish({ by });
   }
 
-  /** Closes the transport, waiting for what was sent as long as `conf.linger` says. */
-  async #flush(): Promise<void> {
+  /** Ends the waiting of a close, for TLS or for what was sent, when `conf.linger` is over. */
+  #linger(): ReturnType<typeof setTimeout> | undefined {
     const { linger } = this.conf;
-    if (linger === 0) this.transport.abort();
-    const timer = linger === null || linger > 0x7fffffff
-      ? undefined
-      : setTimeout(() => this.transport.abort(), linger);
-    await this.transport.close();
-    clearTimeout(timer);
+    if (linger === null || linger > 0x7fffffff) return undefined;
+    const giveUp = () => this.tlsStart === undefined ? this.transport.abort() : this.abort();
+    return setTimeout(giveUp, linger);
   }
 
   /** This side ends the input: forgets what is unread and calls the end handlers. */

@@ -1,6 +1,6 @@
 /** Peers that take nothing cannot hold up an opening, a handshake or a close. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { pipeOpen, PipeOpenError, TCP } from "@p2pd/pipes";
+import { PipeClosedError, pipeOpen, PipeOpenError, TCP } from "@p2pd/pipes";
 import { recvText } from "../../helpers/pipes.ts";
 import { clientTls, serverCert, serverTls, serveTls } from "../../helpers/tls.ts";
 
@@ -43,6 +43,28 @@ Deno.test("startTls: what is sent meanwhile goes out, though close comes at once
   assertEquals(await recvText(accepted, 5), "hello");
   await closing;
 });
+
+for (const linger of [0, 50]) {
+  Deno.test(`startTls: a close with linger ${linger} does not wait for a peer that is silent`, async () => {
+    await using server = await pipeOpen(TCP, { route: "127.0.0.1:0" });
+    const client = await pipeOpen(TCP, {
+      dest: server.localAddr,
+      conf: { linger, sslHandshake: Infinity },
+    });
+    const starting = assertRejects(
+      () => client.startTls(clientTls({ serverName: "localhost" })),
+      PipeClosedError,
+    );
+    const sending = assertRejects(() => client.send("never"), PipeClosedError);
+    const late = Promise.withResolvers<string>();
+    const timer = setTimeout(() => late.resolve("it waits"), 5000);
+    assertEquals(await Promise.race([client.close(), late.promise]), undefined);
+    clearTimeout(timer);
+    client.abort();
+    await Promise.all([starting, sending]);
+    assertEquals(await client.closed, { by: "local" });
+  });
+}
 
 Deno.test("tls: a key beside the certificate is not kept where conf shows it", async () => {
   const combined = `${serverCert.key}\n${serverCert.cert}\n${serverCert.key}`;
