@@ -57,10 +57,11 @@ export class DestBook {
     const { dnsTimeout: timeout, lookup } = this.#conf;
     const { hostname, path } = this.#local;
     if (path !== undefined) throw this.#unreachable(endpoint, "no Unix socket");
+    const family = hostname.includes(":") ? "IPv6" : "IPv4";
     const [ip] = await resolveEndpoint(endpoint, {
       timeout,
       ...(lookup === null ? {} : { lookup }),
-      ...(hostname.includes(":") ? {} : { family: "IPv4" as const }),
+      ...(hostname === "::" ? {} : { family }), // which reaches both
     });
     return this.#check(ipAddr(ip, endpoint.port));
   }

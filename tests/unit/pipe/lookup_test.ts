@@ -52,6 +52,24 @@ Deno.test("lookup: all its addresses are tried, and those of no use are not", as
   assertEquals(client.remoteAddr, server.localAddr);
 });
 
+Deno.test({
+  name: "lookup: a send by name takes an address of the family that the pipe is bound to",
+  ignore: !hasIPv6,
+  fn: async () => {
+    const { lookup } = recorder("127.0.0.1", "::1");
+    for (const host of ["127.0.0.1", "::1"]) {
+      await using server = await pipeOpen(UDP, { route: [host, 0] });
+      await using sender = await pipeOpen(UDP, { route: [host, 0], conf: { lookup } });
+      await sender.send("by name", ["a.invalid", server.localAddr.port]);
+      assertEquals((await server.recvFrom())?.[1], sender.localAddr);
+    }
+    const four = recorder("127.0.0.1");
+    await using six = await pipeOpen(UDP, { route: "[::1]:0", conf: { lookup: four.lookup } });
+    const error = await assertRejects(() => six.send("x", "a.invalid:9"), ResolveError);
+    assertStringIncludes(error.message, "has no IPv6 address");
+  },
+});
+
 Deno.test("lookup: an address needs none", async () => {
   await using server = await pipeOpen(TCP, { route });
   const { lookup, asked } = recorder();
