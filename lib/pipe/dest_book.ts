@@ -1,7 +1,7 @@
 import { PipeStateError } from "../errors.ts";
 import { addrKey, type Endpoint, formatAddr, parseDest } from "../net/address.ts";
 import { formatIp, type Ip, isMulticast, parseIp } from "../net/ip.ts";
-import { resolveEndpoint } from "../net/resolve.ts";
+import { type Lookup, resolveEndpoint } from "../net/resolve.ts";
 import { isKnownBroadcast } from "./broadcast.ts";
 import type { NetConf } from "./conf.ts";
 import type { Dest, NetAddr } from "./types.ts";
@@ -9,21 +9,30 @@ import type { Dest, NetAddr } from "./types.ts";
 /** Enough for every peer of most servers, and no more memory than that for the others. */
 const MOST = 4096;
 
+/** What a {@linkcode DestBook} may be told. */
+export interface DestBookOptions {
+  /** Whether a receiver is one peer, which acknowledges, and never a group. */
+  readonly single: boolean;
+  /** Looks names up, unless `conf.lookup` does. @default {the system's} */
+  readonly lookup: Lookup | undefined;
+}
+
 /** The receivers of a datagram pipe: each is checked once and then found by its key. */
 export class DestBook {
   readonly #known = new Map<string, NetAddr>();
   readonly #conf: Readonly<NetConf>;
   readonly #local: NetAddr;
   readonly #single: boolean;
+  readonly #lookup: Lookup | undefined;
   /** What was found last: answers go to one sender after the other, and to one for a while. */
   #lastDest: Dest | undefined;
   #last: NetAddr | undefined;
 
-  /** @param single Whether a receiver is one peer, which acknowledges, and never a group. */
-  constructor(local: NetAddr, conf: Readonly<NetConf>, single = false) {
+  constructor(local: NetAddr, conf: Readonly<NetConf>, { single, lookup }: DestBookOptions) {
     this.#local = local;
     this.#conf = conf;
     this.#single = single;
+    this.#lookup = conf.lookup ?? lookup;
   }
 
   /** The address, if it was checked before or needs no look-up. */
@@ -54,13 +63,13 @@ export class DestBook {
   }
 
   async #look(endpoint: Endpoint): Promise<NetAddr> {
-    const { dnsTimeout: timeout, lookup } = this.#conf;
+    const timeout = this.#conf.dnsTimeout, lookup = this.#lookup;
     const { hostname, path } = this.#local;
     if (path !== undefined) throw this.#unreachable(endpoint, "no Unix socket");
     const family = hostname.includes(":") ? "IPv6" : "IPv4";
     const [ip] = await resolveEndpoint(endpoint, {
       timeout,
-      ...(lookup === null ? {} : { lookup }),
+      ...(lookup === undefined ? {} : { lookup }),
       ...(hostname === "::" ? {} : { family }), // which reaches both
     });
     return this.#check(ipAddr(ip, endpoint.port));

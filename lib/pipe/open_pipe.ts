@@ -31,7 +31,7 @@ export async function openPipe(
   if (conf.sockOnly) return socket.release?.() ?? socket.raw;
   const pipe = "accept" in socket
     ? new ListenPipe(socket, { proto, route, conf, tls })
-    : new ConnPipe(socket, { proto, route, dest: p.dest, conf, role });
+    : new ConnPipe(socket, { proto, route, dest: p.dest, conf, role, lookup: sockets.lookup });
   watchCard(pipe, options.route);
   return begin(pipe, p);
 }

@@ -1,6 +1,7 @@
 import { PipeClosedError, PipeError, PipeStateError, PipeTimeoutError } from "../errors.ts";
 import { framingOf } from "../framing/framed_transport.ts";
 import { type Endpoint, formatAddr, parseDest } from "../net/address.ts";
+import type { Lookup } from "../net/resolve.ts";
 import { TransportError } from "../transport/error.ts";
 import type { SendReport, Transport } from "../transport/transport.ts";
 import { toBytes } from "./bytes.ts";
@@ -52,13 +53,18 @@ export class Outbox implements SendReport {
   #watcher: SendWatcher | undefined;
   #watchedSize = 0;
 
-  constructor(transport: Transport, pipe: Sender, name: Endpoint | undefined) {
+  constructor(
+    transport: Transport,
+    pipe: Sender,
+    name: Endpoint | undefined,
+    lookup: Lookup | undefined,
+  ) {
     this.#transport = transport;
     this.#pipe = pipe;
     this.#name = name;
     if (transport.kind === "stream") return;
     const single = transport.reliability !== undefined;
-    this.#dests = new DestBook(transport.localAddr, pipe.conf, single);
+    this.#dests = new DestBook(transport.localAddr, pipe.conf, { single, lookup });
     if (transport.remoteAddr !== undefined) {
       this.#peerRefusal = this.#dests.refusal(transport.remoteAddr);
     }

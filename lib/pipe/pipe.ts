@@ -1,5 +1,6 @@
 import { PipeClosedError, PipeStateError } from "../errors.ts";
 import type { Endpoint } from "../net/address.ts";
+import type { Lookup } from "../net/resolve.ts";
 import { LARGE } from "../transport/buffers.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { NetConf } from "./conf.ts";
@@ -34,6 +35,8 @@ export interface ConnPipeOptions {
   /** The peer as the caller named it. */
   readonly dest?: Endpoint | undefined;
   readonly conf: Readonly<NetConf>;
+  /** Looks up the names that datagrams are sent to, unless `conf.lookup` does. @default {the system's} */
+  readonly lookup?: Lookup | undefined;
   readonly server?: ServerSide;
 }
 
@@ -82,7 +85,7 @@ export class ConnPipe extends MortalPipe implements Source, FlowPipe, Sender, Tl
       reliability.admits = (from) => gate === undefined || gate.admits(from);
       reliability.onDuplicate = () => this.tally.duplicate();
     }
-    this.#outbox = new Outbox(transport, this, options.dest);
+    this.#outbox = new Outbox(transport, this, options.dest, options.lookup);
     this.#name = options.dest?.path === undefined ? options.dest?.hostname : undefined;
     if (server !== undefined) {
       this.handlers = server.handlers;

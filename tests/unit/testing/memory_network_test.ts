@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { PipeOpenError, RUDP, TCP, UDP } from "@p2pd/pipes";
+import { PipeOpenError, ResolveError, RUDP, TCP, UDP } from "@p2pd/pipes";
 import { memoryNetwork } from "@p2pd/pipes/testing";
 import { text } from "../../helpers/pipes.ts";
 
@@ -38,6 +38,24 @@ Deno.test("memory network: localhost is known, and no other name", async () => {
   const lookup = () => Promise.resolve(["::1"]);
   await using other = await net.pipeOpen(TCP, { dest: "elsewhere.example:80", conf: { lookup } });
   assertEquals(other.remoteAddr, server.localAddr);
+});
+
+Deno.test("memory network: a send by name finds its hosts, and asks nobody else", async () => {
+  const net = memoryNetwork({ hosts: { server: "10.0.0.1" } });
+  for (const proto of [UDP, RUDP]) {
+    await using server = await net.pipeOpen(proto, {
+      route: "10.0.0.1:53",
+      msgCb: (msg, from, pipe) => void pipe.send(msg, from),
+    });
+    await using client = await net.pipeOpen(proto, { route: "10.0.0.2:0" });
+    const [reply, from] = await client.request("hello", { dest: "server:53" });
+    assertEquals([text(reply), from], ["hello", server.localAddr]);
+    await assertRejects(
+      () => client.send("hello", "elsewhere.example:53"),
+      ResolveError,
+      'no "elsewhere.example" on this network',
+    );
+  }
 });
 
 Deno.test("memory network: each is one of its own, and says so like a real one", async () => {
