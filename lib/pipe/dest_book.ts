@@ -24,6 +24,8 @@ export class DestBook {
   readonly #local: NetAddr;
   readonly #single: boolean;
   readonly #lookup: Lookup | undefined;
+  /** Ends look-ups; made when needed. */
+  #looking: AbortController | undefined;
   /** What was found last: answers go to one sender after the other, and to one for a while. */
   #lastDest: Dest | undefined;
   #last: NetAddr | undefined;
@@ -54,6 +56,11 @@ export class DestBook {
     return this.#remember(dest, addr);
   }
 
+  /** Looks nothing up any more: the pipe has ended. */
+  stop(): void {
+    (this.#looking ??= new AbortController()).abort();
+  }
+
   #remember(dest: Dest, addr: NetAddr): NetAddr {
     if (typeof dest === "string" || isConstant(dest)) {
       this.#lastDest = dest;
@@ -67,8 +74,10 @@ export class DestBook {
     const { hostname, path } = this.#local;
     if (path !== undefined) throw this.#unreachable(endpoint, "no Unix socket");
     const family = hostname.includes(":") ? "IPv6" : "IPv4";
+    const { signal } = this.#looking ??= new AbortController();
     const [ip] = await resolveEndpoint(endpoint, {
       timeout,
+      signal,
       ...(lookup === undefined ? {} : { lookup }),
       ...(hostname === "::" ? {} : { family }), // which reaches both
     });

@@ -45,6 +45,8 @@ export abstract class MortalPipe extends PipeBase {
   protected tlsStart: TlsStart | undefined;
   /** Resolves when that is over, one way or the other. */
   protected replaced: Promise<void> | undefined;
+  /** Gives up what does not know yet where it is to be sent. */
+  protected abstract stopSending(): void;
   #idleWatch: IdleWatch | undefined;
   #state: "open" | "closing" | "closed" = "open";
   #inputEnded = false;
@@ -186,6 +188,7 @@ export abstract class MortalPipe extends PipeBase {
     this.#failure = cause;
     this.endInput(closed);
     this.asking?.fail(closed);
+    this.stopSending();
     this.endLinks(closed);
     this.runner.whenIdle(() => this.#callEnds());
     this.transport.abort(cause);
@@ -225,6 +228,7 @@ export abstract class MortalPipe extends PipeBase {
     this.#stopped = true;
     this.discardInput(error);
     this.asking?.fail(error ?? this.closedError("wait for a reply"));
+    this.stopSending();
     this.runner.drain();
     this.endLinks(error);
     this.#callEnds();

@@ -97,11 +97,20 @@ export class Outbox implements SendReport {
       if (this.#dests !== undefined && bytes.length > this.#most) throw this.#tooBig(bytes.length);
       if (this.#pause !== undefined) return this.#pause.then(() => this.send(bytes, dest));
       const to = this.destination(dest);
-      if (to instanceof Promise) return to.then((addr) => this.#post(bytes, addr));
+      if (to instanceof Promise) {
+        return to.then((addr) => this.#post(bytes, addr), (error) => {
+          throw this.#pipe.refusal("send") ?? error;
+        });
+      }
       return this.#post(bytes, to);
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** The pipe has ended, or is about to: what waits for a name is not sent. */
+  stop(): void {
+    this.#dests?.stop();
   }
 
   #post(bytes: Uint8Array, to: NetAddr): Promise<number> {

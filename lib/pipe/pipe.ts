@@ -159,6 +159,10 @@ export class ConnPipe extends MortalPipe implements Source, FlowPipe, Sender, Tl
     return this.#outbox.watch(promise, watcher, size);
   }
 
+  protected stopSending(): void {
+    this.#outbox.stop();
+  }
+
   destination(dest: Dest | undefined): NetAddr | Promise<NetAddr> {
     return this.#outbox.destination(dest);
   }

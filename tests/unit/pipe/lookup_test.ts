@@ -6,7 +6,7 @@ import {
   assertStrictEquals,
   assertStringIncludes,
 } from "@std/assert";
-import { type Lookup, pipeOpen, ResolveError, TCP, UDP } from "@p2pd/pipes";
+import { type Lookup, PipeClosedError, pipeOpen, ResolveError, RUDP, TCP, UDP } from "@p2pd/pipes";
 import { text } from "../../helpers/pipes.ts";
 import { hasIPv6 } from "../../helpers/probes.ts";
 
@@ -68,6 +68,22 @@ Deno.test({
     const error = await assertRejects(() => six.send("x", "a.invalid:9"), ResolveError);
     assertStringIncludes(error.message, "has no IPv6 address");
   },
+});
+
+Deno.test("lookup: the end of the pipe ends those for its sends, and leaves nothing behind", async () => {
+  const lookup: Lookup = () => new Promise(() => {});
+  for (const end of ["close", "abort"] as const) {
+    for (const proto of [UDP, RUDP]) {
+      const pipe = await pipeOpen(proto, { route, conf: { lookup, dnsTimeout: 60_000 } });
+      const ended = [
+        assertRejects(() => pipe.send("x", "a.invalid:9"), PipeClosedError, "Cannot send"),
+        assertRejects(() => pipe.request("x", { dest: "a.invalid:9" }), PipeClosedError),
+      ];
+      await pipe[end]();
+      await Promise.all(ended);
+      await assertRejects(() => pipe.send("x", "a.invalid:9"), PipeClosedError, "Cannot send");
+    }
+  }
 });
 
 Deno.test("lookup: an address needs none", async () => {
