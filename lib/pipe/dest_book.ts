@@ -4,6 +4,7 @@ import { formatIp, type Ip, isMulticast, parseIp } from "../net/ip.ts";
 import { type Lookup, resolveEndpoint } from "../net/resolve.ts";
 import { isKnownBroadcast } from "./broadcast.ts";
 import type { NetConf } from "./conf.ts";
+import { reachable } from "./peer.ts";
 import type { Dest, NetAddr } from "./types.ts";
 
 /** Enough for every peer of most servers, and no more memory than that for the others. */
@@ -138,7 +139,7 @@ export function isGroup(hostname: string): boolean {
 
 function ipAddr(ip: Ip | undefined, port: number): NetAddr {
   if (ip === undefined) throw new PipeStateError("Cannot send: the name has no address");
-  return Object.freeze({ transport: "udp", hostname: formatIp(ip), port });
+  return Object.freeze({ transport: "udp", hostname: formatIp(reachable(ip)), port });
 }
 
 function pathAddr(path: string): NetAddr {

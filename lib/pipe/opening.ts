@@ -6,7 +6,7 @@
 import { PipeOpenError, PipeStateError, PipeTimeoutError } from "../errors.ts";
 import { framed } from "../framing/framed_transport.ts";
 import type { Endpoint } from "../net/address.ts";
-import { formatIp, type Ip, isLinkLocal, isUnspecified, parseIp } from "../net/ip.ts";
+import { formatIp, type Ip, isLinkLocal, parseIp } from "../net/ip.ts";
 import { resolveEndpoint } from "../net/resolve.ts";
 import type { Connection } from "../quic/connection.ts";
 import { unixAddr } from "../transport/addr.ts";
@@ -19,6 +19,7 @@ import { noWay, openError, systemError } from "./open_error.ts";
 import { withSock } from "./open_failure.ts";
 import { bindFor, type LocalSide } from "./local_side.ts";
 import { isUnix, type Plan } from "./options.ts";
+import { reachable } from "./peer.ts";
 import { PROTOS, UDP } from "./proto.ts";
 import { dismiss, handshake, needsHandshake } from "./secure.ts";
 import type { Dest, NetAddr, Proto } from "./types.ts";
@@ -182,15 +183,6 @@ async function peers({ proto, dest, locals, conf, signal, sockets }: Plan): Prom
     ...(signal === undefined ? {} : { signal }),
   });
   return ips.map((ip) => address(transport, transport === "udp" ? reachable(ip) : ip, dest.port));
-}
-
-/**
- * The unspecified address as a destination means this host, as it does in the system; but a datagram's
- * answer comes from a specific one, and would be taken for a stranger's.
- */
-function reachable(ip: Ip): Ip {
-  if (!isUnspecified(ip)) return ip;
-  return { ...ip, value: ip.family === "IPv4" ? 0x7f000001n : 1n };
 }
 
 async function listen(p: Plan): Promise<Opened> {

@@ -1,4 +1,14 @@
+import { type Ip, isUnspecified } from "../net/ip.ts";
 import type { NetAddr } from "./types.ts";
+
+/**
+ * The unspecified address as a destination means this host, as it does in the system; but a datagram's
+ * answer comes from a specific one, and would be taken for a stranger's.
+ */
+export function reachable(ip: Ip): Ip {
+  if (!isUnspecified(ip)) return ip;
+  return { ...ip, value: ip.family === "IPv4" ? 0x7f000001n : 1n };
+}
 
 /**
  * Whether two canonical addresses are the same; one without a zone is the same in every zone. What has

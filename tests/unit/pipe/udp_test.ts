@@ -1,15 +1,18 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
+  type MsgCb,
   type Pipe,
   PipeClosedError,
   pipeOpen,
   PipeStateError,
   PipeTimeoutError,
+  RUDP,
   UDP,
 } from "@p2pd/pipes";
 import { freePort, KINDS, latch, text, until } from "../../helpers/pipes.ts";
 
 const route = "127.0.0.1:0";
+const noIPv6 = KINDS[3]?.ignore !== false;
 const udpServer = (options = {}) => pipeOpen(UDP, { route, ...options });
 
 Deno.test("udp: a datagram is one message, the empty one and the biggest included", async () => {
@@ -68,9 +71,21 @@ Deno.test("udp: dest by name, and families that do not fit", async () => {
   await sender.send("by name", ["localhost", server.localAddr.port]);
   assertEquals(text(await server.recv()), "by name");
   await assertRejects(() => sender.send("x", "[::1]:9"), PipeStateError, "IPv6");
-  if (KINDS[3]?.ignore === false) {
+  if (!noIPv6) {
     await using six = await pipeOpen(UDP, { route: "[::1]:0" });
     await assertRejects(() => six.send("x", "127.0.0.1:9"), PipeStateError, "IPv4");
+  }
+});
+
+Deno.test("udp: the localAddr of a server for all addresses is one to ask", async () => {
+  const msgCb: MsgCb = (msg, from, pipe) => pipe.send(msg, from);
+  for (const proto of [UDP, RUDP]) {
+    for (const route of ["0.0.0.0:0", ...noIPv6 ? [] : ["[::]:0"]]) {
+      await using server = await pipeOpen(proto, { route, msgCb });
+      await using asker = await pipeOpen(proto, { route });
+      const [reply, from] = await asker.request("x", { dest: server.localAddr, timeout: 1000 });
+      assertEquals([text(reply), from.port], ["x", server.localAddr.port]);
+    }
   }
 });
 
