@@ -1,7 +1,9 @@
 import { PipeClosedError, PipeStateError } from "../errors.ts";
 import { parseDest } from "../net/address.ts";
+import { formatIp } from "../net/ip.ts";
 import { show } from "../net/show.ts";
 import { checkFunction, checkSignal } from "../pipe/checks.ts";
+import { reachable } from "../pipe/peer.ts";
 import type { Pipe } from "../pipe/pipe_types.ts";
 import type { Dest, NetAddr, Subscription } from "../pipe/types.ts";
 import { Framer } from "./framer.ts";
@@ -171,10 +173,11 @@ export class StunClient implements Disposable {
       if (remoteAddr !== undefined) return remoteAddr;
       throw new PipeStateError("Cannot ask: the pipe has no peer, and no server is named");
     }
-    const { hostname, port, ip } = parseDest(server, "server", { literal: true, zeroPort: false });
+    const { port, ip } = parseDest(server, "server", { literal: true, zeroPort: false });
     if (ip === undefined) {
       throw new TypeError(`server: an IP address and port are needed, got ${show(server)}`);
     }
+    const hostname = formatIp(reachable(ip));
     const same = remoteAddr?.hostname === hostname && remoteAddr.port === port;
     if (proto === "tcp" && !same) {
       throw new TypeError(`server: the pipe is connected to another one, got ${show(server)}`);

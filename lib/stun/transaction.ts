@@ -1,4 +1,4 @@
-import { addrKey } from "../net/address.ts";
+import { isSame } from "../pipe/peer.ts";
 import type { NetAddr } from "../pipe/types.ts";
 import type { StunMessage } from "./message.ts";
 import type { StunTiming } from "./timing.ts";
@@ -76,7 +76,7 @@ export class Transaction {
   /** Whether the answer may come from there. */
   accepts(from: NetAddr): boolean {
     const { to, anyFrom } = this.#options;
-    return anyFrom || addrKey(to.hostname, to.port) === addrKey(from.hostname, from.port);
+    return anyFrom || isSame(to, from);
   }
 
   /** How long the answer took; unknown where one to an earlier try cannot be told (RFC 6298, 3). */

@@ -36,6 +36,16 @@ for (const { name, proto, host, ignore, tls } of KINDS) {
   });
 }
 
+Deno.test("a server for all addresses is asked at the address that it shows", async () => {
+  for (const host of ["0.0.0.0", ...hasIPv6 ? ["::"] : []]) {
+    await using server = await serveStun({ hosts: [host] });
+    await using pipe = await pipeOpen(UDP, { route: [host, 0] });
+    using client = new StunClient(pipe, { timing: FAST });
+    const { mapped } = await client.getMapping({ server: server.addr });
+    assertEquals(mapped.port, pipe.localAddr.port);
+  }
+});
+
 Deno.test("one UDP pipe asks several servers, and goes on with everything else", async () => {
   await using one = await serveStun();
   await using two = await serveStun();

@@ -52,6 +52,21 @@ Deno.test("a clock that jumps makes nothing be sent twice at once", () => {
   assertEquals([send.length, due], [0, 21_000]);
 });
 
+Deno.test("a link-local server may be shown without its zone, and no other zone is its own", () => {
+  for (
+    const [from, strangers] of [["fe80::1", 0], ["fe80::1%eth0", 0], ["fe80::1%eth1", 1]] as const
+  ) {
+    const session = new Session(false);
+    const exchange = ask(session, 0, { to: udp("fe80::1%eth0", 3478) });
+    session.step(0);
+    session.receive(answer(exchange).encode(), udp(from, 3478), 1);
+    assertEquals([session.stats.strangers, exchange.outcome === undefined], [
+      strangers,
+      strangers === 1,
+    ]);
+  }
+});
+
 Deno.test("fault 30: STUN sends again until it is answered, the same bytes each time", () => {
   const session = new Session(false);
   const exchange = ask(session);

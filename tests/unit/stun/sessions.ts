@@ -1,4 +1,5 @@
 /** A session, what it is asked, and the parts of its answers. */
+import type { NetAddr } from "@p2pd/pipes";
 import { ATTRIBUTES, StunMessage } from "@p2pd/pipes/stun";
 import { assert } from "@std/assert";
 import type { Exchange, Session } from "../../../lib/stun/session.ts";
@@ -14,11 +15,11 @@ export const SERVER = udp("192.0.2.1", 3478), US = udp("198.51.100.7", 4711);
 export function ask(
   session: Session,
   now = 0,
-  more: { anyFrom?: boolean; timing?: StunTiming } = {},
+  more: { to?: NetAddr; anyFrom?: boolean; timing?: StunTiming } = {},
 ) {
-  const { anyFrom = false, timing = RFC8489_TIMING } = more;
+  const { to = SERVER, anyFrom = false, timing = RFC8489_TIMING } = more;
   const compose = (message: StunMessage) => message;
-  return session.begin({ to: SERVER, anyFrom, compose, timing }, now);
+  return session.begin({ to, anyFrom, compose, timing }, now);
 }
 
 /** What a server answers to what is being asked. */
