@@ -16,8 +16,12 @@ export function isKnownBroadcast(hostname: string): boolean {
   if (EVERYWHERE.includes(hostname)) return true;
   const now = performance.now();
   if (now >= until) {
-    known = new Set(subnetBroadcasts());
-    until = now + FRESH;
+    try {
+      known = new Set(subnetBroadcasts());
+      until = now + FRESH;
+    } catch {
+      // The system does not tell now, for want of a file handle: what was known is still the best guess.
+    }
   }
   return known.has(hostname);
 }

@@ -18,7 +18,8 @@ export interface OnCard {
   lose(error: Error): void;
 }
 
-const watched = new Set<OnCard>();
+/** Each with whether its address was seen on a card. */
+const watched = new Map<OnCard, boolean>();
 let timer: ReturnType<typeof setInterval> | undefined;
 
 /**
@@ -31,17 +32,24 @@ export function watchCard(pipe: OnCard, route: PipeOptions["route"]): void {
   const { hostname } = pipe.localAddr;
   const ip = parseIp(hostname);
   if (!chosen || ip === undefined || isUnspecified(ip) || isLoopback(ip)) return;
-  if (addressesNow()?.has(hostname) !== true) return;
-  watched.add(pipe);
+  const there = addressesNow();
+  if (there === "denied" || there?.has(hostname) === false) return;
+  watched.set(pipe, there !== undefined);
   timer ??= setInterval(look, INTERVAL);
   void pipe.closed.then(() => forget(pipe));
 }
 
-/** All addresses there are, or undefined where that cannot be read (any more). */
-function addressesNow(): ReadonlySet<string> | undefined {
-  if (!mayReadInterfaces()) return undefined;
+/** All addresses there are; undefined where the system does not tell now, for want of a file handle. */
+function addressesNow(): ReadonlySet<string> | "denied" | undefined {
+  if (!mayReadInterfaces()) return "denied";
+  let cards;
+  try {
+    cards = Deno.networkInterfaces();
+  } catch {
+    return undefined;
+  }
   const there = new Set<string>();
-  for (const { address, name, scopeid } of Deno.networkInterfaces()) {
+  for (const { address, name, scopeid } of cards) {
     const ip = parseIp(address);
     if (ip === undefined) continue;
     const bare = formatIp({ ...ip, zone: "" });
@@ -63,11 +71,15 @@ function forget(pipe: OnCard): void {
 
 function look(): void {
   const there = addressesNow();
-  for (const pipe of [...watched]) {
+  if (there === undefined) return;
+  for (const [pipe, seen] of [...watched]) {
     const { hostname } = pipe.localAddr;
-    if (there?.has(hostname) === true) continue;
+    if (there !== "denied" && there.has(hostname)) {
+      watched.set(pipe, true);
+      continue;
+    }
     forget(pipe);
-    if (there === undefined) continue;
+    if (there === "denied" || !seen) continue;
     pipe.lose(new PipeError(`The local address ${hostname} is on no network card any more`));
   }
 }
