@@ -7,6 +7,7 @@
 import type { Buffer } from "node:buffer";
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { lookup as systemLookup, type LookupOneOptions } from "node:dns";
+import { formatAddr } from "../net/address.ts";
 import { parseIp } from "../net/ip.ts";
 import type { NetAddr } from "../pipe/types.ts";
 import { netAddr, withZone, zoneOf } from "./addr.ts";
@@ -60,7 +61,7 @@ class DgramTransport implements Transport {
     this.#writes = new WriteQueue(
       (data, to) => this.#write(data, to),
       "datagram",
-      (error, data, to) => sendAgain(error, () => this.#write(data, to)),
+      (error, data, to) => sendAgain(denied(to) ?? error, () => this.#write(data, to)),
     );
     this.#burst = new Burst(this.#writes);
     socket.on("message", this.#onMessage);
@@ -151,6 +152,16 @@ class DgramTransport implements Transport {
     this.#inbox.clear();
     this.#reader.end();
   }
+}
+
+/** Deno's own error for a receiver that the process may not send to: node:dgram says "UNKNOWN". */
+function denied(to: NetAddr | undefined): Error | undefined {
+  if (to === undefined) return undefined;
+  const host = formatAddr(to);
+  if (Deno.permissions.querySync({ name: "net", host }).state === "granted") return undefined;
+  return new Deno.errors.NotCapable(
+    `Requires net access to "${host}", run again with the --allow-net flag`,
+  );
 }
 
 type Found = (error: Error | null, address: string, family: number) => void;

@@ -1,8 +1,9 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import {
   type MsgCb,
   type Pipe,
   PipeClosedError,
+  PipeError,
   pipeOpen,
   PipeStateError,
   PipeTimeoutError,
@@ -87,6 +88,22 @@ Deno.test("udp: the localAddr of a server for all addresses is one to ask", asyn
       assertEquals([text(reply), from.port], ["x", server.localAddr.port]);
     }
   }
+});
+
+Deno.test({
+  name: "udp: a receiver that the process may not send to names the flag, and the pipe goes on",
+  permissions: { net: ["127.0.0.1"] },
+  fn: async () => {
+    await using server = await udpServer();
+    await using sender = await udpServer();
+    for (const dest of ["127.0.0.9:7", ["127.0.0.9", 7]] as const) {
+      const error = await assertRejects(() => sender.send("x", dest), PipeError, "127.0.0.9:7");
+      assert(error.message.includes("--allow-net"), error.message);
+      assertInstanceOf(error.cause, Deno.errors.NotCapable);
+    }
+    await sender.send("fine", server.localAddr);
+    assertEquals(text(await server.recv()), "fine");
+  },
 });
 
 Deno.test("udp: broadcast only when conf says so", async () => {
