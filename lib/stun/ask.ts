@@ -94,10 +94,20 @@ async function follow(one: AskOne, first: NetAddr, firstName: string): Promise<M
       if (!(error instanceof StunError) || error.code !== 300 || !alternate) throw error;
       const { hostname, port, domain } = alternate;
       const again = asked.has(addrKey(hostname, port)) || asked.size > MAX_REDIRECTS;
-      if (again || port === 0) throw error;
+      // A name that nobody can have cannot be proven either.
+      if (again || port === 0 || (domain !== undefined && !isHost(domain))) throw error;
       addr = { ...addr, hostname, port };
       name = domain ?? name;
     }
+  }
+}
+
+function isHost(name: string): boolean {
+  try {
+    parseDest([name, 1], "name");
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -136,6 +136,23 @@ Deno.test("300 over TLS: the certificate has the domain that the first server na
   }
 });
 
+Deno.test("300 over TLS: a domain that nobody can have is that server's fault alone", async () => {
+  const conf = { useSsl: serverTls() };
+  await using good = await serveStun({ proto: TCP, conf });
+  for (const domain of ["", "a b", "host\0"]) {
+    const alternate = { ...good.addr, domain };
+    await using first = await serveStun({ proto: TCP, conf, alternate });
+    const { answers, failures } = await getMappings({
+      servers: [good.addr, first.addr],
+      conf: { useSsl: clientTls() },
+      proto: TCP,
+    });
+    assertEquals(answers.map(({ server }) => server), [good.addr]);
+    assertInstanceOf(failures[0]?.error, StunError);
+    assertEquals(failures[0].error.code, 300);
+  }
+});
+
 Deno.test("getMapping gives up when it is told to", async () => {
   await using silent = await serveStun({ mode: "silent" });
   const reason = new Error("enough");
