@@ -1,6 +1,7 @@
 import { deadline } from "@std/async/deadline";
 import { ResolveError } from "../errors.ts";
 import { type Endpoint, parseDest } from "../net/address.ts";
+import { show } from "../net/show.ts";
 import type { NetAddr } from "../pipe/types.ts";
 import type { NamedServer } from "./uri.ts";
 
@@ -50,7 +51,7 @@ export async function locate(
   const waiting = new AbortController();
   let records;
   try {
-    const asked = lookupSrv(service, waiting.signal);
+    const asked = Promise.resolve(lookupSrv(service, waiting.signal));
     records = await deadline(asked, Math.min(timeout, MAX_DELAY), signal ? { signal } : {});
   } catch {
     signal?.throwIfAborted();
@@ -58,10 +59,14 @@ export async function locate(
   } finally {
     waiting.abort();
   }
+  if (!Array.isArray(records)) {
+    const got = show(records);
+    throw new ResolveError(`Cannot resolve ${service}: the look-up gave no list, but ${got}`);
+  }
   if (records.length === 1 && records[0]?.target === ".") {
     throw new ResolveError(`Cannot resolve ${service}: DNS says that there is no such service`);
   }
-  const hosts = sortSrv(records).flatMap(({ target, port }) => {
+  const hosts = sortSrv(records.filter(isRecord)).flatMap(({ target, port }) => {
     try {
       return [parseDest([target.replace(/\.$/, ""), port], "target", { zeroPort: false })];
     } catch {
@@ -69,6 +74,11 @@ export async function locate(
     }
   });
   return hosts.length > 0 ? hosts : [endpoint];
+}
+
+function isRecord(record: unknown): record is SrvRecord {
+  return typeof record === "object" && record !== null && "priority" in record &&
+    typeof record.priority === "number" && "weight" in record && typeof record.weight === "number";
 }
 
 /** By priority; among equals by a draw in which a record counts by its weight (RFC 2782). */

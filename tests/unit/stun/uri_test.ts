@@ -1,7 +1,7 @@
 /** The names of servers: URIs (RFC 7064), destinations, and where DNS says the service is (RFC 2782). */
 import { ResolveError } from "@p2pd/pipes";
-import type { SrvRecord } from "@p2pd/pipes/stun";
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import type { SrvLookup, SrvRecord } from "@p2pd/pipes/stun";
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { locate, sortSrv } from "../../../lib/stun/srv.ts";
 import { parseServer, protoOf } from "../../../lib/stun/uri.ts";
 
@@ -117,6 +117,22 @@ Deno.test("without SRV records it is the name and the default port", async () =>
     ResolveError,
     "no such service",
   );
+});
+
+Deno.test("a look-up that gives nonsense is a ResolveError, and records that are none are left out", async () => {
+  const server = parseServer("stun:example.org", "server");
+  const found = (given: unknown) => {
+    // as a caller without types would
+    const lookupSrv = (() => given) as SrvLookup;
+    return locate(server, "udp", { lookupSrv, timeout: 1000 });
+  };
+  for (const given of [undefined, null, "one.example", Promise.resolve({})]) {
+    const error = await assertRejects(() => found(given), ResolveError);
+    assertStringIncludes(error.message, "_stun._udp.example.org: the look-up gave no list, but");
+  }
+  const good = record(1, 1, "one.example.");
+  assertEquals((await found([null, 3, {}, good]))[0]?.hostname, "one.example");
+  assertEquals((await found([null]))[0]?.hostname, "example.org");
 });
 
 Deno.test("a look-up that never ends is given up", async () => {
