@@ -54,7 +54,7 @@ export abstract class PipeBase extends InboxPipe implements Pipe, LinkEnd {
   ends: readonly EndCb[] = NONE;
   protected readonly settleClosed: (info: CloseInfo) => void;
   #ties: Ties | undefined;
-  #readable: ReadableStream<Uint8Array> | undefined;
+  #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #writable: WritableStream<Uint8Array> | undefined;
 
   constructor(
@@ -195,7 +195,7 @@ export abstract class PipeBase extends InboxPipe implements Pipe, LinkEnd {
     return this;
   }
 
-  get readable(): ReadableStream<Uint8Array> {
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#readable ??= readableOf(this.loop(false));
   }
 

@@ -91,7 +91,7 @@ export class ByteRead implements Reader<Envelope> {
   readonly #bytes: ByteBuffer;
   readonly #timeout: number;
   readonly #signal: AbortSignal | undefined;
-  readonly #result = Promise.withResolvers<Uint8Array | null>();
+  readonly #result = Promise.withResolvers<Uint8Array<ArrayBuffer> | null>();
   /** Where the last of the bytes came from. */
   #last: Envelope | undefined;
 
@@ -105,7 +105,7 @@ export class ByteRead implements Reader<Envelope> {
   }
 
   /** Reads what is there, and waits for the rest. */
-  start(): Promise<Uint8Array | null> {
+  start(): Promise<Uint8Array<ArrayBuffer> | null> {
     this.#signal?.throwIfAborted();
     const { queue } = this.#source.inbox;
     if (this.#goal.most === 0) return Promise.resolve(new Uint8Array());
@@ -149,7 +149,7 @@ export class ByteRead implements Reader<Envelope> {
       this.#push(envelope.data);
       const size = this.#goal.reached(this.#bytes);
       if (size < 0) return false;
-      const taken = this.#bytes.take(size);
+      const taken = this.#bytes.take(size) as Uint8Array<ArrayBuffer>; // as its pieces are
       this.#source.bytesInHand -= size;
       this.#settle();
       this.#result.resolve(taken);
@@ -189,7 +189,7 @@ export class ByteRead implements Reader<Envelope> {
     if (this.#last === undefined || size === 0) return;
     this.#source.bytesInHand -= size;
     const { from, flow } = this.#last;
-    const rest = envelop(view, from, flow);
+    const rest = envelop(view as Uint8Array<ArrayBuffer>, from, flow);
     const { inbox, consumed } = this.#source;
     // Somebody else consumes the pipe by now, and nobody need ever read this.
     if (inbox.queue.unshift(rest) && consumed) flow.excuse(rest);

@@ -29,7 +29,7 @@ export interface ReadingServer extends PipeBase {
 }
 
 /** A message has come for a pipe; handlers are last, since they run at once and may change everything. */
-export function deliver(pipe: Source, data: Uint8Array, from: NetAddr): void {
+export function deliver(pipe: Source, data: Uint8Array<ArrayBuffer>, from: NetAddr): void {
   const { server, flow, asking, tied } = pipe;
   const handled = pipe.handlers.size > 0;
   let offered = false, kept = false;

@@ -12,7 +12,7 @@ export interface Filter {
   /** Equal for equal filters, whichever objects they came from. */
   readonly key: string;
   /** Tests the content; undefined: any. Throws only what a caller's own function throws. */
-  readonly test: ((data: Uint8Array, from: NetAddr) => boolean) | undefined;
+  readonly test: ((data: Uint8Array<ArrayBuffer>, from: NetAddr) => boolean) | undefined;
   /** The bytes that the content must have anywhere in it, if that is all there is to test. */
   readonly bytes?: Uint8Array | undefined;
   /** The sender: an {@linkcode addrKey}, with port 0 for any port; undefined: anybody. */
@@ -50,7 +50,7 @@ export function compileFilter(sub: unknown, what: string): Filter {
 }
 
 /** Whether a message passes; for the few places that hold a single filter. */
-export function passes(filter: Filter, data: Uint8Array, from: NetAddr): boolean {
+export function passes(filter: Filter, data: Uint8Array<ArrayBuffer>, from: NetAddr): boolean {
   if (filter.peer !== undefined && !peerKeys(from).includes(filter.peer)) return false;
   return filter.test === undefined || filter.test(data, from);
 }

@@ -5,7 +5,7 @@ import type { NetAddr } from "./types.ts";
 
 /** A message on its way through the consumers, with the flow it counts for until it is taken. */
 export interface Envelope {
-  readonly data: Uint8Array;
+  readonly data: Uint8Array<ArrayBuffer>;
   readonly from: NetAddr;
   readonly flow: Flow;
   /** What it counts; fixed, since a receiver may detach its bytes. */
@@ -27,7 +27,7 @@ export interface FlowPipe extends Pipe {
 
 /** Puts a message into an envelope. */
 export function envelop(
-  data: Uint8Array,
+  data: Uint8Array<ArrayBuffer>,
   from: NetAddr,
   flow: Flow,
   lent = false,

@@ -42,7 +42,7 @@ export class Gate {
   }
 
   /** The sender as it is to be shown, or undefined if the message is to be dropped. */
-  enter(data: Uint8Array, sender: NetAddr): NetAddr | undefined {
+  enter(data: Uint8Array<ArrayBuffer>, sender: NetAddr): NetAddr | undefined {
     const { tally } = this.#pipe;
     if (this.#rules?.admits(sender) === false) {
       tally.refused();
@@ -80,7 +80,7 @@ export class Gate {
     return isNobody(sender) || (this.#peer !== undefined && !conf.anyPeer);
   }
 
-  #isDuplicate(ids: MsgIds, data: Uint8Array, from: NetAddr): boolean {
+  #isDuplicate(ids: MsgIds, data: Uint8Array<ArrayBuffer>, from: NetAddr): boolean {
     try {
       if (!ids.seen(data, from)) return false;
     } catch (error) {

@@ -53,7 +53,7 @@ export class HandlerRunner implements SendWatcher {
    * @param lent Whether its memory is given back when they are done with it.
    * @param shared Whether others got it, too.
    */
-  run(data: Uint8Array, from: NetAddr, lent: boolean, shared: boolean): void {
+  run(data: Uint8Array<ArrayBuffer>, from: NetAddr, lent: boolean, shared: boolean): void {
     if (this.#full) this.#wait(envelop(data, from, this.#host.flow, lent, shared));
     else this.#start(data, from, lent);
   }
@@ -108,7 +108,7 @@ export class HandlerRunner implements SendWatcher {
     this.#waiting.push(envelope);
   }
 
-  #start(data: Uint8Array, from: NetAddr, lent: boolean): void {
+  #start(data: Uint8Array<ArrayBuffer>, from: NetAddr, lent: boolean): void {
     const { handlers, pipe, kind } = this.#host;
     let pending: Promise<unknown> | undefined;
     for (const { cb, filter } of handlers.for(from)) {

@@ -58,7 +58,7 @@ export abstract class InboxPipe implements ByteSource {
     return this.#inbox === undefined ? 0 : this.#inbox.waiting;
   }
 
-  recv(sub?: Sub, options?: WaitOptions): Promise<Uint8Array | null> {
+  recv(sub?: Sub, options?: WaitOptions): Promise<Uint8Array<ArrayBuffer> | null> {
     try {
       return this.#mailboxOf(sub).recv(options);
     } catch (error) {
@@ -74,7 +74,7 @@ export abstract class InboxPipe implements ByteSource {
     }
   }
 
-  readExactly(size: number, options?: WaitOptions): Promise<Uint8Array | null> {
+  readExactly(size: number, options?: WaitOptions): Promise<Uint8Array<ArrayBuffer> | null> {
     return this.#readBytes(() => exactly(size), options);
   }
 
@@ -82,7 +82,7 @@ export abstract class InboxPipe implements ByteSource {
     delimiter: Uint8Array | string,
     max: number,
     options?: WaitOptions,
-  ): Promise<Uint8Array | null> {
+  ): Promise<Uint8Array<ArrayBuffer> | null> {
     return this.#readBytes(() => until(delimiter, max), options);
   }
 
@@ -176,7 +176,7 @@ export abstract class InboxPipe implements ByteSource {
     return new Mailbox(this.lossy, this.conf, this.role === "server", () => this.noteDropped());
   }
 
-  #readBytes(goal: () => Goal, options?: WaitOptions): Promise<Uint8Array | null> {
+  #readBytes(goal: () => Goal, options?: WaitOptions): Promise<Uint8Array<ArrayBuffer> | null> {
     try {
       const read = new ByteRead(this, goal(), options);
       checkByteSource(this);

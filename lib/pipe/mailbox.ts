@@ -160,7 +160,7 @@ export class Mailbox {
   readonly #tracks: boolean;
   /** The hand of those who call `recv`, if that matters: one conversation, not several. */
   readonly #hand: Hand | undefined;
-  readonly #data: (envelope: Envelope) => Uint8Array = dataOf;
+  readonly #data: (envelope: Envelope) => Uint8Array<ArrayBuffer> = dataOf;
   readonly #message: (envelope: Envelope) => Message = messageOf;
 
   constructor(lossy: boolean, conf: Readonly<NetConf>, tracks: boolean, onDrop: () => void) {
@@ -216,8 +216,8 @@ export class Mailbox {
   }
 
   /** Waits for the next message's bytes. */
-  recv(options: WaitOptions | undefined): Promise<Uint8Array | null> {
-    return this.#pull<Uint8Array | null>(this.#data, null, options);
+  recv(options: WaitOptions | undefined): Promise<Uint8Array<ArrayBuffer> | null> {
+    return this.#pull<Uint8Array<ArrayBuffer> | null>(this.#data, null, options);
   }
 
   /** Waits for the next message. */
@@ -278,7 +278,7 @@ export class Mailbox {
   }
 }
 
-function dataOf({ data }: Envelope): Uint8Array {
+function dataOf({ data }: Envelope): Uint8Array<ArrayBuffer> {
   return data;
 }
 

@@ -44,7 +44,7 @@ export class MsgIds {
    * Whether the peer has sent this before; from now on it has. Throws only what the caller's own
    * function throws.
    */
-  seen(data: Uint8Array, from: NetAddr): boolean {
+  seen(data: Uint8Array<ArrayBuffer>, from: NetAddr): boolean {
     const id = this.#key(data, from);
     const key = addrKey(from.hostname, from.port);
     const peer = this.#peers.get(key) ?? { ids: new Set(), order: new Ring(), size: 0 };
@@ -59,7 +59,7 @@ export class MsgIds {
     return false;
   }
 
-  #key(data: Uint8Array, from: NetAddr): string {
+  #key(data: Uint8Array<ArrayBuffer>, from: NetAddr): string {
     if (this.#idOf === undefined) return byteString(data);
     const id = this.#idOf(data, from);
     return id instanceof Uint8Array ? `bytes ${byteString(id)}` : `${typeof id} ${id}`;

@@ -254,9 +254,11 @@ export class ConnPipe extends MortalPipe implements Source, FlowPipe, Sender, Tl
     if (this.isOpen) this.endOfInput();
   }
 
-  readonly #sink = (data: Uint8Array, sender: NetAddr): boolean => {
+  readonly #sink = (received: Uint8Array, sender: NetAddr): boolean => {
     // Closing: read on and forget, or a peer that waits for us to read would never let us finish.
     if (!this.isOpen) return true;
+    // No transport reads into shared memory, and most of the platform's functions take none.
+    const data = received as Uint8Array<ArrayBuffer>;
     const gate = this.#gate;
     let from: NetAddr | undefined = sender;
     if (gate === undefined) this.tally.received(data.length);

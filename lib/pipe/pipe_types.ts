@@ -100,7 +100,7 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
    * @throws {PipeClosedError} When the pipe failed and everything was read.
    * @throws `options.signal.reason` When the signal is aborted.
    */
-  recv(sub?: Sub, options?: WaitOptions): Promise<Uint8Array | null>;
+  recv(sub?: Sub, options?: WaitOptions): Promise<Uint8Array<ArrayBuffer> | null>;
   /**
    * Like {@linkcode Pipe.recv}, with the sender.
    *
@@ -146,7 +146,7 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
    * assertEquals(await pipe?.recv(), new Uint8Array([0]));
    * ```
    */
-  readExactly(size: number, options?: WaitOptions): Promise<Uint8Array | null>;
+  readExactly(size: number, options?: WaitOptions): Promise<Uint8Array<ArrayBuffer> | null>;
   /**
    * Waits for the bytes of a stream without `conf.framing` up to and including a delimiter. What follows
    * is for the next reader; so is what came when this fails, as in {@linkcode Pipe.readExactly}.
@@ -181,7 +181,7 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
     delimiter: Uint8Array | string,
     max: number,
     options?: WaitOptions,
-  ): Promise<Uint8Array | null>;
+  ): Promise<Uint8Array<ArrayBuffer> | null>;
   /**
    * Sends, and waits for the reply. On datagram pipes silence is answered by sending again, each wait
    * twice as long as the one before, so that all tries together fit into `timeout`. A message is the
@@ -295,7 +295,7 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
   delPipe(pipe: Pipe): this;
 
   /** The messages as a web stream. It takes messages only while it is being read. */
-  readonly readable: ReadableStream<Uint8Array>;
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** Sends each chunk to the peer; closing it calls {@linkcode Pipe.closeWrite}. */
   readonly writable: WritableStream<Uint8Array>;
   /**

@@ -98,7 +98,7 @@ export class RequestBook {
    *
    * @returns Whether there is one.
    */
-  answer(data: Uint8Array, from: NetAddr, report: (error: unknown) => void): boolean {
+  answer(data: Uint8Array<ArrayBuffer>, from: NetAddr, report: (error: unknown) => void): boolean {
     if (this.#open === undefined) return false;
     const { peers, groups } = this.#open;
     const wanted = (request: Asking, sure: boolean) => {

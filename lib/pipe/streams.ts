@@ -10,8 +10,8 @@ import type { Message } from "./types.ts";
  */
 export function readableOf(
   messages: AsyncIterator<Message, undefined>,
-): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>({
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
       const { done, value } = await messages.next();
       if (done === true) controller.close();

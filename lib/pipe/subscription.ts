@@ -24,7 +24,7 @@ export class QueueSubscription implements Subscription {
     return this.mailbox.dropped;
   }
 
-  recv(options?: WaitOptions): Promise<Uint8Array | null> {
+  recv(options?: WaitOptions): Promise<Uint8Array<ArrayBuffer> | null> {
     return this.mailbox.recv(options);
   }
 
@@ -67,7 +67,7 @@ export class HandlerSubscription implements Subscription {
   readonly size = 0;
   readonly dropped = 0;
 
-  recv(): Promise<Uint8Array | null> {
+  recv(): Promise<Uint8Array<ArrayBuffer> | null> {
     return Promise.reject(taken());
   }
 
@@ -168,7 +168,7 @@ export function offer(
 /** Tests a filter; one that throws is reported and does not match. */
 export function matches(
   filter: Filter,
-  data: Uint8Array,
+  data: Uint8Array<ArrayBuffer>,
   from: NetAddr,
   report: (error: unknown) => void,
 ): boolean {

@@ -50,7 +50,7 @@ export type Dest =
  * same array, so copy it before you change it; and it may be a view on memory that holds other messages
  * of the same pipe, so copy it before you transfer its `buffer` (`msg.slice()`).
  */
-export type Message = [data: Uint8Array, from: NetAddr];
+export type Message = [data: Uint8Array<ArrayBuffer>, from: NetAddr];
 
 /**
  * Called for each message. On a stream the next message waits until a returned promise settled.
@@ -61,7 +61,11 @@ export type Message = [data: Uint8Array, from: NetAddr];
  * @param from Who sent it.
  * @param pipe The pipe to answer on: on a TCP server the accepted one.
  */
-export type MsgCb = (msg: Uint8Array, from: NetAddr, pipe: Pipe) => unknown | Promise<unknown>;
+export type MsgCb = (
+  msg: Uint8Array<ArrayBuffer>,
+  from: NetAddr,
+  pipe: Pipe,
+) => unknown | Promise<unknown>;
 
 /**
  * Called once for each connection, before its first message. On a stream the first message waits until
@@ -94,7 +98,7 @@ export interface Sub {
     | RegExp
     | Uint8Array
     | string
-    | ((msg: Uint8Array, from: NetAddr) => boolean)
+    | ((msg: Uint8Array<ArrayBuffer>, from: NetAddr) => boolean)
     | undefined;
   /** Who sent it: an IP literal and a port, 0 for any port. Compared as addresses, not as text. */
   readonly from?: Dest | undefined;
@@ -118,7 +122,10 @@ export interface WaitOptions {
  * @param from Who sent it.
  * @returns The id; ids are the same when type and value are.
  */
-export type MsgId = (msg: Uint8Array, from: NetAddr) => string | number | bigint | Uint8Array;
+export type MsgId = (
+  msg: Uint8Array<ArrayBuffer>,
+  from: NetAddr,
+) => string | number | bigint | Uint8Array;
 
 /** Options of {@linkcode Pipe.request}. */
 export interface RequestOptions {
@@ -201,7 +208,7 @@ export interface Subscription extends AsyncIterable<Message>, Disposable {
    * @throws {PipeStateError} When a handler takes the messages.
    * @throws `options.signal.reason` When the signal is aborted.
    */
-  recv(options?: WaitOptions): Promise<Uint8Array | null>;
+  recv(options?: WaitOptions): Promise<Uint8Array<ArrayBuffer> | null>;
   /**
    * Like {@linkcode Subscription.recv}, with the sender.
    *

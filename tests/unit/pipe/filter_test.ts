@@ -4,7 +4,7 @@ import { compileFilter, passes } from "../../../lib/pipe/filter.ts";
 
 const from: NetAddr = { transport: "udp", hostname: "::1", port: 80 };
 const bytes = (text: string) => new TextEncoder().encode(text);
-const test = (match: unknown, data: Uint8Array) =>
+const test = (match: unknown, data: Uint8Array<ArrayBuffer>) =>
   passes(compileFilter({ match }, "sub"), data, from);
 
 Deno.test("filter: text and bytes match anywhere in the message", () => {

@@ -1,0 +1,25 @@
+import { assertEquals } from "@std/assert";
+import { type Pipe, pipeOpen, TCP } from "@p2pd/pipes";
+
+// What these tests are about is found by the type check, before any of them runs.
+
+type IsSame<A, B> = [A, B] extends [B, A] ? true : false;
+
+function is<A, B>(_same: IsSame<A, B>): void {}
+
+Deno.test("types: what is received goes into Web APIs as it is", async () => {
+  await using server = await pipeOpen(TCP, {
+    route: "127.0.0.1:0",
+    msgCb: async (msg, from, pipe) => void await pipe.send(await new Blob([msg]).bytes(), from),
+  });
+  await using client = await pipeOpen(TCP, { dest: server.localAddr });
+  await client.send("hello");
+  const [msg] = await client.recvFrom() ?? [new Uint8Array()];
+  assertEquals(await new Response(msg).text(), "hello");
+  assertEquals((await crypto.subtle.digest("SHA-256", msg)).byteLength, 32);
+
+  is<Awaited<ReturnType<Pipe["recv"]>>, Uint8Array<ArrayBuffer> | null>(true);
+  is<Awaited<ReturnType<Pipe["readExactly"]>>, Uint8Array<ArrayBuffer> | null>(true);
+  is<Awaited<ReturnType<Pipe["readUntil"]>>, Uint8Array<ArrayBuffer> | null>(true);
+  is<Pipe["readable"], ReadableStream<Uint8Array<ArrayBuffer>>>(true);
+});
