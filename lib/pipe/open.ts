@@ -28,7 +28,7 @@ export function pipeOpen(
  */
 export function pipeOpen(
   proto: "tcp",
-  options: Omit<RawOptions, "dest">,
+  options: Omit<RawOptions, "dest"> & { readonly dest?: undefined },
 ): Promise<Deno.Listener | Server>;
 /**
  * With `conf: { sockOnly: true }`: opens a raw datagram socket.
@@ -106,7 +106,10 @@ export function pipeOpen(
  */
 export function pipeOpen(
   proto: "tcp",
-  options?: Omit<PipeOptions, "dest" | "sock"> & { readonly sock?: OpenListener },
+  options?: Omit<PipeOptions, "dest" | "sock"> & {
+    readonly dest?: undefined;
+    readonly sock?: OpenListener;
+  },
 ): Promise<ServerPipe>;
 /**
  * Opens a UDP pipe, or one of acknowledged datagrams (RUDP): there `send` resolves when the peer has
@@ -168,7 +171,10 @@ export function pipeOpen(
  */
 export function pipeOpen(
   proto: "quic",
-  options: Omit<PipeOptions, "dest" | "sock" | "over">,
+  options: Omit<PipeOptions, "dest" | "sock" | "over"> & {
+    readonly dest?: undefined;
+    readonly over?: undefined;
+  },
 ): Promise<ServerPipe>;
 /**
  * Opens a pipe of a protocol known at run time only.

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { type Pipe, pipeOpen, TCP } from "@p2pd/pipes";
+import { type Dest, type Pipe, pipeOpen, QUIC, type ServerPipe, TCP } from "@p2pd/pipes";
 
 // What these tests are about is found by the type check, before any of them runs.
 
@@ -22,4 +22,18 @@ Deno.test("types: what is received goes into Web APIs as it is", async () => {
   is<Awaited<ReturnType<Pipe["readExactly"]>>, Uint8Array<ArrayBuffer> | null>(true);
   is<Awaited<ReturnType<Pipe["readUntil"]>>, Uint8Array<ArrayBuffer> | null>(true);
   is<Pipe["readable"], ReadableStream<Uint8Array<ArrayBuffer>>>(true);
+});
+
+Deno.test("types: a pipe that may be a client is no server", () => {
+  // Only options in a variable: in a literal, an unknown key is an error, which hides this.
+  const wrapped = (options: { dest?: Dest; route?: Dest }) => pipeOpen(TCP, options);
+  is<ReturnType<typeof wrapped>, Promise<Pipe>>(true);
+  const quic = (options: { dest?: Dest; route?: Dest }) => pipeOpen(QUIC, options);
+  is<ReturnType<typeof quic>, Promise<Pipe>>(true);
+  const over = (options: { over?: Pipe; route?: Dest }) => pipeOpen(QUIC, options);
+  is<ReturnType<typeof over>, Promise<Pipe>>(true);
+  const server = (options: { route?: Dest }) => pipeOpen(TCP, options);
+  is<ReturnType<typeof server>, Promise<ServerPipe>>(true);
+  const none = () => pipeOpen(TCP, { dest: undefined });
+  is<ReturnType<typeof none>, Promise<ServerPipe>>(true);
 });
