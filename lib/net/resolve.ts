@@ -9,8 +9,13 @@ import { type Endpoint, formatAddr } from "./address.ts";
 import { formatIp, type Ip, parseIp, unmapIp } from "./ip.ts";
 import { show } from "./show.ts";
 
-/** Looks a host name up: all its addresses, as text, best first. Rejects if there are none. */
-export type Lookup = (host: string) => Promise<readonly string[]>;
+/**
+ * Looks a host name up: all its addresses, as text, best first, at once or as a promise. A name that has
+ * none is an empty list, or an error of its own, which becomes the `cause` of what the caller sees.
+ *
+ * @param host The name, in lower case.
+ */
+export type Lookup = (host: string) => readonly string[] | Promise<readonly string[]>;
 
 /** How {@linkcode resolveEndpoint} looks up. */
 export interface ResolveOptions {

@@ -43,6 +43,20 @@ Deno.test("lookup: answers in the system's place, for TCP, UDP and every send by
   }
 });
 
+Deno.test("lookup: a table will do, which answers without a promise", async () => {
+  const table: Record<string, string[]> = { "db.internal": ["127.0.0.1"] };
+  const lookup: Lookup = (host) => table[host] ?? [];
+  await using server = await pipeOpen(TCP, { route });
+  const { port } = server.localAddr;
+  await using client = await pipeOpen(TCP, { dest: ["db.internal", port], conf: { lookup } });
+  assertEquals(client.remoteAddr, server.localAddr);
+  await assertRejects(
+    () => pipeOpen(TCP, { dest: ["no.internal", port], conf: { lookup } }),
+    ResolveError,
+    "no.internal",
+  );
+});
+
 Deno.test("lookup: all its addresses are tried, and those of no use are not", async () => {
   await using server = await pipeOpen(TCP, { route });
   const addresses = ["junk", "127.0.0.9", ...hasIPv6 ? ["::1"] : [], "127.0.0.1"];
