@@ -35,7 +35,9 @@ export function compileFilter(sub: unknown, what: string): Filter {
   }
   for (const key of Object.keys(sub)) {
     if (key !== "match" && key !== "from") {
-      throw new TypeError(`${what}: has no ${show(key)}, only match and from`);
+      const isOption = key === "timeout" || key === "signal";
+      const hint = isOption ? `; options come after it: recv(undefined, { ${key} })` : "";
+      throw new TypeError(`${what}: has no ${show(key)}, only match and from${hint}`);
     }
   }
   const from = "from" in sub ? sub.from : undefined;

@@ -92,6 +92,8 @@ Deno.test("filter: malformed ones are named", () => {
   assertThrows(() => compileFilter(null, "sub"), TypeError, "null");
   assertThrows(() => compileFilter(/x/, "sub"), TypeError, "match");
   assertThrows(() => compileFilter({ matches: /x/ }, "sub"), TypeError, "matches");
+  const late = () => compileFilter({ timeout: 100 }, "sub");
+  assertThrows(late, TypeError, "recv(undefined, { timeout })");
   assertThrows(() => compileFilter({ match: 5 }, "sub"), TypeError, "sub.match");
   assertThrows(() => compileFilter({ from: "localhost:80" }, "sub"), TypeError, "sub.from");
   assertThrows(() => compileFilter({ from: ["::1", 65536] }, "sub"), RangeError, "65536");
