@@ -308,8 +308,8 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
    * Goes on in TLS on a plain connection, as protocols with STARTTLS do (RFC 3207) once both sides
    * agreed to. What was sent before goes out first; what is sent meanwhile waits and goes out
    * encrypted. The side that connected is the TLS client; an accepted pipe can be upgraded too and
-   * needs `cert` and `key`. There, start before you wait for your go-ahead to be sent, so that the
-   * client's first bytes of TLS are not read as a message.
+   * needs `cert` and `key`. There, await the `send` of your go-ahead together with this, not before it:
+   * in between the client's first bytes of TLS would be read as a message.
    *
    * @param tls Trust, names, certificates. The name to verify is the host of `dest` by default.
    * @returns What was agreed on; {@linkcode Pipe.tls} has it from then on.
@@ -317,6 +317,17 @@ export interface Pipe extends AsyncIterable<Message>, AsyncDisposable {
    * unprotected and would be taken for protected.
    * @throws {PipeOpenError} Of phase "tls" when the handshake fails or takes longer than
    * `conf.sslHandshake`; the pipe is closed then.
+   *
+   * @example A server's side of it
+   * ```ts
+   * import type { Pipe } from "@p2pd/pipes";
+   *
+   * async function upgrade(pipe: Pipe, cert: string, key: string) {
+   *   await pipe.readUntil("STARTTLS\r\n", 100);
+   *   // The go-ahead is sent first, so it is still plain text.
+   *   await Promise.all([pipe.send("220 go ahead\r\n"), pipe.startTls({ cert, key })]);
+   * }
+   * ```
    */
   startTls(tls?: true | TlsConf): Promise<TlsInfo>;
   /**
