@@ -42,8 +42,8 @@ export interface NetConf {
   /** The number of the protocol: 0 for whichever it is, 6 for TCP, 17 for UDP. @default {0} */
   sockProto: number;
   /**
-   * Wait of `recv`, `recvFrom` and `request` when the call names none; 0: only what is there,
-   * Infinity: for ever. @default {2000}
+   * Wait of `recv`, `recvFrom`, `readExactly`, `readUntil` and `request` when the call names none; 0: only
+   * what is there, Infinity: for ever. Loops, streams and `accept` wait for ever. @default {2000}
    */
   recvTimeout: number;
   /**
@@ -159,7 +159,10 @@ export interface NetConf {
    * is theirs to keep. @default {false}
    */
   reuseBuffers: boolean;
-  /** Receives errors of handlers and links. Never gets payloads. @default {console.error} */
+  /**
+   * Receives the errors that no caller gets: of handlers, links, accepting and, on a server, handshakes.
+   * Never gets payloads. @default {console.error}
+   */
   onError: ErrorCb;
 }
 

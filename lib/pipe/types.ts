@@ -80,7 +80,9 @@ export type UpCb = (msg: null, from: NetAddr, pipe: Pipe) => unknown | Promise<u
 /**
  * Called exactly once when a connection's input has ended, whoever ended it; at once if it ended before.
  * After the peer's end it comes when the message handlers are done; `close` and `abort` do not wait for
- * it, and nothing can be sent from it then.
+ * it, and nothing can be sent from it then. A pipe that closes itself does so when the returned promise
+ * has settled, which therefore must not wait for `pipe.closed`: react to that from an up handler, with
+ * `then`, to hear how it ended.
  *
  * @param msg Always null.
  * @param from The peer, or the local address of a datagram pipe that has no peer.
@@ -162,7 +164,7 @@ export interface LinkOptions {
 export interface CloseInfo {
   /**
    * Who ended it first: this side, the peer in good order, the peer by a reset, silence for too long,
-   * or the system by any other error.
+   * or any other error: of the system, or of a peer that broke `conf.framing`.
    */
   readonly by: "local" | "remote" | "reset" | "idle" | "error";
   /** The error, or the reason given to `abort`. */
@@ -185,7 +187,7 @@ export interface PipeStats {
   readonly duplicates: number;
   /** Datagrams ignored because somebody other than the peer sent them, or from port 0. */
   readonly strangers: number;
-  /** Connections that a server turned away; see `conf.maxClients`. */
+  /** Connections and datagrams that were turned away: `conf.maxClients`, `conf.allow`, `conf.deny`. */
   readonly refused: number;
   /** Connections of a server that came to nothing because their TLS handshake failed. */
   readonly tlsFailed: number;
