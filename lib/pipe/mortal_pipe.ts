@@ -50,8 +50,10 @@ export abstract class MortalPipe extends PipeBase {
   #idleWatch: IdleWatch | undefined;
   #state: "open" | "closing" | "closed" = "open";
   #inputEnded = false;
-  /** While it calls the up handlers, of which each comes before the end handlers. */
+  /** While it calls the up handlers, each of which comes before the end handlers. */
   #comingUp = false;
+  /** Whether the end handlers wait for that. */
+  #endsDue = false;
   #endsCalled = false;
   #stopped = false;
   #closing: Promise<void> | undefined;
@@ -84,7 +86,7 @@ export abstract class MortalPipe extends PipeBase {
     this.#comingUp = true;
     for (const cb of this.ups) this.#callUp(cb);
     this.#comingUp = false;
-    if (this.#stopped) this.#callEnds(); // by one of them
+    if (this.#endsDue) this.#callEnds(); // since one of them ended it
     if (this.isClosed) return;
     const { idleTimeout } = this.conf;
     if (idleTimeout > 0 && idleTimeout < Infinity) {
@@ -250,7 +252,11 @@ export abstract class MortalPipe extends PipeBase {
   }
 
   #callEnds(): void {
-    if (this.#endsCalled || this.#comingUp) return;
+    if (this.#endsCalled) return;
+    if (this.#comingUp) {
+      this.#endsDue = true;
+      return;
+    }
     this.#endsCalled = true;
     for (const cb of this.ends) this.#callEnd(cb);
     this.flowIdle();
