@@ -7,7 +7,7 @@ import { PipeError, PipeStateError } from "../errors.ts";
 import { checkFunction, checkMs, checkOptions, flag } from "../pipe/checks.ts";
 import { resolveConf } from "../pipe/conf.ts";
 import { pipeOpen } from "../pipe/open.ts";
-import type { Pipe } from "../pipe/pipe_types.ts";
+import type { Pipe, ServerPipe } from "../pipe/pipe_types.ts";
 import type { EndCb, MsgCb, Proto, UpCb } from "../pipe/types.ts";
 import type { PipeOptions } from "../pipe/pipe_options.ts";
 import { checkNew } from "./daemon_checks.ts";
@@ -164,7 +164,7 @@ export class Daemon implements AsyncDisposable {
   }
 
   /**
-   * Listens at one place.
+   * Listens at one place. The overload below is for the other protocols; what is thrown is the same.
    *
    * @param proto The protocol; "quic" takes `conf.useSsl` with a certificate.
    * @param route Where, as `pipeOpen` takes it: "10.0.0.5:80", a bound {@linkcode Route}.
@@ -175,6 +175,18 @@ export class Daemon implements AsyncDisposable {
    * @throws {PipeStateError} If the daemon is closed, or listens there already. Of two calls at the same
    * time the second one fails as the system says, which with `conf.reuseAddr` lets both listen.
    */
+  addListener(
+    proto: "tcp" | "quic",
+    route: NonNullable<PipeOptions["route"]>,
+  ): Promise<ServerPipe>;
+  /**
+   * Listens at one place, with any protocol.
+   *
+   * @param proto The protocol.
+   * @param route Where.
+   * @returns The pipe that listens.
+   */
+  addListener(proto: Proto, route: NonNullable<PipeOptions["route"]>): Promise<Pipe>;
   async addListener(proto: Proto, route: NonNullable<PipeOptions["route"]>): Promise<Pipe> {
     if (route === undefined) throw new TypeError("route: is missing, where to listen");
     const open = async (signal: AbortSignal) => {

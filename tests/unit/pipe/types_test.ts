@@ -1,5 +1,15 @@
 import { assertEquals } from "@std/assert";
-import { type Dest, type Pipe, pipeOpen, QUIC, type ServerPipe, TCP } from "@p2pd/pipes";
+import {
+  Daemon,
+  type Dest,
+  type Pipe,
+  pipeOpen,
+  type Proto,
+  QUIC,
+  type ServerPipe,
+  TCP,
+  UDP,
+} from "@p2pd/pipes";
 
 // What these tests are about is found by the type check, before any of them runs.
 
@@ -36,4 +46,14 @@ Deno.test("types: a pipe that may be a client is no server", () => {
   is<ReturnType<typeof server>, Promise<ServerPipe>>(true);
   const none = () => pipeOpen(TCP, { dest: undefined });
   is<ReturnType<typeof none>, Promise<ServerPipe>>(true);
+});
+
+Deno.test("types: a daemon's TCP listener is a server", async () => {
+  await using daemon = new Daemon();
+  const listener = await daemon.addListener(TCP, "127.0.0.1:0");
+  assertEquals(listener.clients.size, 0);
+  const udp = () => daemon.addListener(UDP, "127.0.0.1:0");
+  is<ReturnType<typeof udp>, Promise<Pipe>>(true);
+  const any = (proto: Proto) => daemon.addListener(proto, "127.0.0.1:0");
+  is<ReturnType<typeof any>, Promise<Pipe>>(true);
 });
