@@ -76,6 +76,7 @@ function splitText(text: string, what: string): Parts {
     if (colon !== end + 1) throw refuse('needs a port after the brackets, "[ipv6]:port"');
     return { host, port, written };
   }
+  if (text.includes("://")) throw refuse('"host:port" is needed, no URL');
   if (colon < 0) throw refuse('needs a port, "host:port"');
   const host = text.slice(0, colon);
   if (host.includes(":")) {

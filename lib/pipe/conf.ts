@@ -272,7 +272,7 @@ export function resolveConf(overrides: unknown): Readonly<NetConf> {
   const given: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(overrides)) {
     if (!isKey(key)) {
-      throw new TypeError(`conf: there is no ${show(key)}; did you mean "${nearest(key)}"?`);
+      throw new TypeError(`conf: there is no ${show(key)}; ${hint(key)}`);
     }
     if (value === undefined) continue;
     given[key] = CHECKS[key](value, `conf.${key}`) ?? value;
@@ -280,14 +280,15 @@ export function resolveConf(overrides: unknown): Readonly<NetConf> {
   return Object.freeze({ ...NET_CONF, ...given });
 }
 
-function nearest(key: string): string {
+/** Which key may have been meant: the nearest one, if half of it is right. */
+function hint(key: string): string {
   let best = "";
   let least = Infinity;
   for (const candidate of Object.keys(CHECKS)) {
     const d = distance(key.slice(0, 64).toLowerCase(), candidate.toLowerCase());
     if (d < least) [best, least] = [candidate, d];
   }
-  return best;
+  return 2 * least <= best.length ? `did you mean "${best}"?` : "NET_CONF has all that there are";
 }
 
 /** Levenshtein distance. */

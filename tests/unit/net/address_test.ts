@@ -169,7 +169,9 @@ Deno.test("parseDest() refuses text that is no host and port", () => {
   refused("fe80::1%eth0:80", TypeError, "in brackets");
   refused("1:2:3:4:5:6:7:8:80", TypeError, "in brackets");
   refused("a:b:c", TypeError, "must be [host, port]");
-  refused("http://a:80", TypeError, "must be [host, port]");
+  for (const url of ["http://a:80", "http://a:80/", "http://a", "tcp://1.2.3.4:80"]) {
+    refused(url, TypeError, '"host:port" is needed, no URL');
+  }
   refused("localhost", TypeError, "needs a port");
   refused("", TypeError, "needs a port");
   refused("80", TypeError, "needs a port");

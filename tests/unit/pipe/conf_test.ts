@@ -230,3 +230,10 @@ Deno.test("conf: every key has a default, and README lists each with it", { igno
     assertEquals(row?.split("|")[2]?.trim(), shown, key);
   }
 });
+
+Deno.test("conf: an unknown key is told the one that may have been meant, if any is near", async () => {
+  const open = (key: string) => pipeOpen(UDP, { conf: { [key]: 1 } });
+  const near = 'conf: there is no "recv_timeout"; did you mean "recvTimeout"?';
+  await assertRejects(() => open("recv_timeout"), TypeError, near);
+  await assertRejects(() => open("x"), TypeError, 'conf: there is no "x"; NET_CONF has all');
+});
