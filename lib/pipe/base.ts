@@ -263,7 +263,8 @@ export abstract class PipeBase extends InboxPipe implements Pipe, LinkEnd {
   }
 }
 
-function checkPipe(pipe: unknown): asserts pipe is PipeBase {
+/** Refuses what is no pipe of this library. */
+export function checkPipe(pipe: unknown): asserts pipe is PipeBase {
   if (pipe instanceof PipeBase) return;
   throw new TypeError(`pipe: a pipe of this library is needed, got ${show(pipe)}`);
 }

@@ -2,6 +2,7 @@ import { PipeClosedError, PipeStateError } from "../errors.ts";
 import { parseDest } from "../net/address.ts";
 import { formatIp } from "../net/ip.ts";
 import { show } from "../net/show.ts";
+import { checkPipe } from "../pipe/base.ts";
 import { checkFunction, checkSignal } from "../pipe/checks.ts";
 import { reachable } from "../pipe/peer.ts";
 import type { Pipe } from "../pipe/pipe_types.ts";
@@ -87,6 +88,7 @@ export class StunClient implements Disposable {
    */
   constructor(pipe: Pipe, options: StunClientOptions = {}) {
     const { credentials, timing = RFC8489_TIMING } = options;
+    checkPipe(pipe);
     checkTiming(timing);
     if (credentials !== undefined) new LongTerm(credentials); // throws where they are none
     if (pipe.proto === "tcp" && pipe.role === "server") {

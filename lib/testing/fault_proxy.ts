@@ -1,8 +1,9 @@
 import { parseDest } from "../net/address.ts";
 import { show } from "../net/show.ts";
+import { checkOptions } from "../pipe/checks.ts";
 import { TCP, UDP } from "../pipe/proto.ts";
 import type { Dest, NetAddr } from "../pipe/types.ts";
-import { FaultControl } from "./faults/control.ts";
+import { FAULT_OPTIONS, FaultControl } from "./faults/control.ts";
 import type { FaultOptions } from "./faults/faults.ts";
 import { type FaultSwitch, systemSockets } from "./faults/faulty_network.ts";
 import { openerOn } from "./faults/network.ts";
@@ -60,7 +61,8 @@ export async function faultProxy(
   if (proto !== TCP && proto !== UDP) {
     throw new TypeError(`proto: "tcp" or "udp" is needed, got ${show(proto)}`);
   }
-  const { dest, route = "127.0.0.1:0", ...faults } = options;
+  const known = checkOptions(options, "dest", "route", ...FAULT_OPTIONS);
+  const { dest, route = "127.0.0.1:0", ...faults } = known;
   parseDest(dest, "dest", { zeroPort: false });
   const control = new FaultControl(faults);
   control.check(proto === TCP ? "stream" : "datagram");

@@ -1,11 +1,12 @@
 import { normalizeIp } from "../net/ip.ts";
 import { show } from "../net/show.ts";
+import { checkOptions } from "../pipe/checks.ts";
 import { SYSTEM } from "../pipe/sockets.ts";
 import { UDP } from "../pipe/proto.ts";
 import { TransportError } from "../transport/error.ts";
 import { memoryDatagrams, memoryStreams } from "../transport/memory.ts";
 import type { Driver } from "../transport/transport.ts";
-import { FaultControl } from "./faults/control.ts";
+import { FAULT_OPTIONS, FaultControl } from "./faults/control.ts";
 import { faultyDriver } from "./faults/driver.ts";
 import type { FaultOptions, PathFaults } from "./faults/faults.ts";
 import type { FaultyNetwork } from "./faults/faulty_network.ts";
@@ -72,7 +73,7 @@ export interface MemoryNetwork extends FaultyNetwork {
  * ```
  */
 export function memoryNetwork(options: MemoryNetworkOptions = {}): MemoryNetwork {
-  const { hosts = {}, ...faults } = options;
+  const { hosts = {}, ...faults } = checkOptions(options, "hosts", ...FAULT_OPTIONS);
   const names = namesOf(hosts);
   const control = new FaultControl(faults);
   const streams = faultyDriver(memoryStreams(), control, "both");

@@ -1,6 +1,6 @@
 import { PipeOpenError } from "../errors.ts";
 import { show } from "../net/show.ts";
-import { checkCount, checkFunction, checkMs } from "../pipe/checks.ts";
+import { checkCount, checkFunction, checkMs, checkOptions } from "../pipe/checks.ts";
 import { pipeOpen } from "../pipe/open.ts";
 import type { Pipe } from "../pipe/pipe_types.ts";
 import type { NetAddr } from "../pipe/types.ts";
@@ -73,7 +73,21 @@ const MODES: readonly string[] = [
 /** How often a pair of ports is looked for that is free at both addresses. */
 const ATTEMPTS = 20;
 
-function check({ hosts = ["127.0.0.1"], mode, delay, drop, mapped, proto }: StunServerOptions) {
+function check(options: StunServerOptions) {
+  const { hosts = ["127.0.0.1"], mode, delay, drop, mapped, proto } = checkOptions(
+    options,
+    "proto",
+    "hosts",
+    "ports",
+    "mode",
+    "delay",
+    "drop",
+    "mapped",
+    "error",
+    "alternate",
+    "credentials",
+    "conf",
+  );
   if (!Array.isArray(hosts) || (hosts.length !== 1 && hosts.length !== 2)) {
     throw new TypeError(`hosts: one or two addresses are needed, got ${show(hosts)}`);
   }

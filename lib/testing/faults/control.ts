@@ -7,6 +7,9 @@ import type { FaultyEnd } from "./datagram.ts";
 import type { FaultOptions, PathCounts, PathFaults } from "./faults.ts";
 import { type Direction, Lane, newCounts, Path } from "./lane.ts";
 
+/** The keys of {@linkcode FaultOptions}. */
+export const FAULT_OPTIONS = ["seed", "upstream", "downstream", "down"] as const;
+
 /** What goes wrong on all paths of a network, and the ends that are open on it. */
 export class FaultControl {
   /** Told when faults have changed: those who wait for an open. */
@@ -21,8 +24,7 @@ export class FaultControl {
   readonly #opened = new Map<string, number>();
 
   constructor(options: FaultOptions) {
-    const keys = ["seed", "upstream", "downstream", "down"] as const;
-    const { seed = 1, ...faults } = checkOptions(options, ...keys);
+    const { seed = 1, ...faults } = checkOptions(options, ...FAULT_OPTIONS);
     count(0)(seed, "seed");
     this.#seed = seed;
     this.#all = this.#newPath("");

@@ -263,6 +263,7 @@ Deno.test("a server that ends the connection is told at once", async () => {
 Deno.test("wrong arguments are refused by name", async () => {
   await using server = await pipeOpen(TCP, { route: "127.0.0.1:0" });
   assertThrows(() => new StunClient(server), TypeError, "pipe:");
+  assertThrows(() => new StunClient(JSON.parse("{}")), TypeError, "pipe:");
   await using pipe = await pipeOpen(UDP, { route: "127.0.0.1:0" });
   const timing = { ...FAST, rc: 0 };
   assertThrows(() => new StunClient(pipe, { timing }), RangeError, "timing.rc");

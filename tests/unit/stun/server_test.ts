@@ -115,6 +115,7 @@ Deno.test(
         { mode: "rude" },
         { proto: "tcp", mode: "stranger" },
         { mapped: 3 },
+        { port: 3478 },
       ]
     ) {
       await assertRejects(() => Reflect.apply(serveStun, undefined, [options]), TypeError);

@@ -107,6 +107,15 @@ Deno.test("faults: pipeOpen refuses what it always refuses", async () => {
   }
 });
 
+Deno.test("faults: an unknown option is told which there are", async () => {
+  const faults = "seed, upstream, downstream, down";
+  const wrong = options('{ "upsteam": {} }');
+  assertThrows(() => faultyNetwork(wrong), TypeError, `only ${faults}`);
+  assertThrows(() => memoryNetwork(wrong), TypeError, `only hosts, ${faults}`);
+  const proxy = () => faultProxy(TCP, { dest: "127.0.0.1:9", ...wrong });
+  await assertRejects(proxy, TypeError, `only dest, route, ${faults}`);
+});
+
 Deno.test("faults: a proxy's options", async () => {
   const dest = "127.0.0.1:9";
   await assertRejects(() => faultProxy(JSON.parse('"quic"'), { dest }), TypeError, "proto");
