@@ -21,7 +21,7 @@ export interface PeerCertificate {
   /** SHA-256 of `raw`, in hexadecimal with colons: what to compare when a certificate is pinned. */
   readonly fingerprint256: string;
   /** The certificate itself (DER). */
-  readonly raw: Uint8Array;
+  readonly raw: Uint8Array<ArrayBuffer>;
 }
 
 /** What the two sides of a TLS connection agreed on. */

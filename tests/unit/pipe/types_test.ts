@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import {
   Daemon,
   type Dest,
+  type PeerCertificate,
   type Pipe,
   pipeOpen,
   type Proto,
@@ -31,6 +32,7 @@ Deno.test("types: what is received goes into Web APIs as it is", async () => {
   is<Awaited<ReturnType<Pipe["recv"]>>, Uint8Array<ArrayBuffer> | null>(true);
   is<Awaited<ReturnType<Pipe["readExactly"]>>, Uint8Array<ArrayBuffer> | null>(true);
   is<Awaited<ReturnType<Pipe["readUntil"]>>, Uint8Array<ArrayBuffer> | null>(true);
+  is<PeerCertificate["raw"], Uint8Array<ArrayBuffer>>(true);
   is<Pipe["readable"], ReadableStream<Uint8Array<ArrayBuffer>>>(true);
 });
 
