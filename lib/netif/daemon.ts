@@ -274,9 +274,10 @@ export class Daemon implements AsyncDisposable {
    * that never pauses is cut between two of its messages when half of the grace time is over: those that
    * it sends then are not handled. What is left after the grace time is aborted.
    *
-   * Being linked (`addPipe`) is not being handled: what a relay's backend takes longer than these 100 ms
-   * to answer is lost, unless the up handler that links the two returns the backend's `closed`. Then the
-   * connection lasts until either side ends it, or the grace time does.
+   * Handlers alone are waited for, no link (`addPipe`) and no loop: what a relay's backend, or a loop over
+   * a connection, takes longer than these 100 ms to answer is lost, unless an up handler waits for it: one
+   * that links returns the backend's `closed`, one that loops the promise of its loop. Then the connection
+   * lasts until either side ends it, or the grace time does.
    *
    * Calling it again waits for the same, and shortens the grace time if it names a shorter one. A handler
    * that calls it must not wait for it, since it waits for the handler.

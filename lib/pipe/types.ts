@@ -230,5 +230,5 @@ export interface Subscription extends AsyncIterable<Message>, Disposable {
   close(): void;
 }
 
-/** Receives errors that have no caller: those of handlers and links. */
+/** Receives errors that have no caller, such as those of handlers and links: `conf.onError`. */
 export type ErrorCb = (error: unknown, pipe: Pipe) => void;

@@ -280,3 +280,41 @@ Deno.test("a close under load loses nothing that was acknowledged", async () => 
   assert(acknowledged.size > before, "it was under load");
   for (const end of await Promise.all(ends)) assertEquals(end, { by: "local" });
 });
+
+Deno.test("close() waits for a link or a loop that an up handler waits for", async () => {
+  let begun = latch();
+  await using backend = await pipeOpen(TCP, {
+    route: "127.0.0.1:0",
+    msgCb: async (msg, _from, pipe) => {
+      begun.open();
+      await delay(300); // longer than a connection may be quiet
+      await pipe.send(msg);
+    },
+  });
+  const links = async (client: Pipe) => {
+    const target = await pipeOpen(TCP, { dest: backend.localAddr });
+    client.addPipe(target);
+    target.addPipe(client);
+    return target.closed;
+  };
+  const loops = async (client: Pipe) => {
+    for await (const [msg] of client) {
+      begun.open();
+      await delay(300);
+      await client.send(msg);
+    }
+    await client.close();
+  };
+  for (const serve of [links, loops]) {
+    begun = latch();
+    await using daemon = new Daemon({ upCb: (_msg, _from, pipe) => serve(pipe) });
+    const { localAddr } = await daemon.addListener(TCP, "127.0.0.1:0");
+    await using client = await pipeOpen(TCP, { dest: localAddr });
+    await client.send("late");
+    await begun.done;
+    const closing = daemon.close();
+    assertEquals(text(await client.recv()), "late");
+    await client.close();
+    await closing;
+  }
+});
