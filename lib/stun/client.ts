@@ -50,8 +50,9 @@ const MAX_DELAY = 0x7fffffff;
  * like at once; over TCP or TLS the peer. An answer is one by its transaction id and its sender's
  * address; all else is ignored and counted in `stats`.
  *
- * It subscribes to the pipe and leaves it to its owner. What is no STUN goes to the pipe's handlers and
- * other subscriptions as ever. Servers may be asked at most for a Binding.
+ * It subscribes to the pipe and leaves it to its owner. The pipe's handlers and other subscriptions get
+ * everything as ever, the servers' answers too: a message with 0x2112A442 in its bytes 4 to 7 is one
+ * (RFC 8489, section 5). Servers may be asked at most for a Binding.
  *
  * @example
  * ```ts
