@@ -84,6 +84,8 @@ export abstract class PipeBase extends InboxPipe implements Pipe, LinkEnd {
   abstract abort(reason?: unknown): void;
   /** Whether it has not begun to close. */
   protected abstract get isOpen(): boolean;
+  /** Whether it has failed, and its owner has not ended it since. */
+  abstract readonly isBroken: boolean;
   /** Puts a handler into effect, and hands it what is held. */
   abstract attach(handler: Handler): void;
   /** Takes a handler out of effect. */

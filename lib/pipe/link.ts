@@ -12,6 +12,8 @@ export interface LinkEnd {
   /** Whether what waits may be dropped. */
   readonly lossy: boolean;
   readonly conf: Readonly<NetConf>;
+  /** Whether it has failed: what it received before can still be read, and no link is to end that. */
+  readonly isBroken: boolean;
   /** Its links, made when needed. */
   readonly ties: Ties;
   /** Sends one message on, cut to the size of a datagram where it must be. */
@@ -111,7 +113,7 @@ export class Link {
       const { carriesEnd, target } = this;
       this.#remove();
       if (!carriesEnd) return;
-      if (error !== undefined) target.abort(error);
+      if (error !== undefined) abort(target, error);
       else if (target.kind === "stream") target.closeWrite().catch(() => {}); // it may have gone
     });
   }
@@ -123,10 +125,10 @@ export class Link {
     this.#discard();
     this.#remove();
     if (!carriesEnd) return;
-    if (info.error !== undefined) source.abort(info.error);
+    if (info.error !== undefined) abort(source, info.error);
     // What the target had received may still be on its way to the source.
-    else if (pair !== undefined) pair.#afterFlush(() => void source.close());
-    else void source.close();
+    else if (pair !== undefined) pair.#afterFlush(() => close(source));
+    else close(source);
   }
 
   #send(envelope: Envelope): void {
@@ -188,4 +190,12 @@ export class Link {
     this.source.unlinked();
     this.target.unlinked();
   }
+}
+
+function abort(pipe: LinkEnd, reason: unknown): void {
+  if (!pipe.isBroken) pipe.abort(reason);
+}
+
+function close(pipe: LinkEnd): void {
+  if (!pipe.isBroken) void pipe.close();
 }

@@ -81,6 +81,10 @@ export abstract class MortalPipe extends PipeBase {
     return this.#stopped;
   }
 
+  get isBroken(): boolean {
+    return this.#state === "closed" && !this.#stopped;
+  }
+
   /** Calls the up handlers, and from now on closes it when nothing comes or goes for too long. */
   protected comeUp(): void {
     this.#comingUp = true;
@@ -117,7 +121,8 @@ export abstract class MortalPipe extends PipeBase {
   }
 
   abort(reason?: unknown): void {
-    if (this.#state === "closed") return this.#callEnds(); // a handler may have kept them waiting
+    if (this.isBroken) this.#stop();
+    if (this.#state === "closed") return;
     this.#state = "closed"; // first, because links come back here
     this.#failure = reason;
     const error = new PipeClosedError("The pipe was aborted", { cause: reason });
@@ -172,6 +177,7 @@ export abstract class MortalPipe extends PipeBase {
 
   /** Reading or sending has failed. */
   protected fail(error: unknown): void {
+    if (this.isClosed) return;
     const fault = error instanceof TransportError ? error : new TransportError("failed", error);
     // The owner of the platform's object closed it.
     if (fault.fault === "closed") return void this.close();
@@ -199,7 +205,7 @@ export abstract class MortalPipe extends PipeBase {
 
   async #close(): Promise<void> {
     if (this.#state === "closed") {
-      this.#callEnds();
+      if (this.isBroken) this.#stop();
       return await this.transport.close(); // the system may not have freed the port yet
     }
     const lingering = this.#linger();

@@ -42,6 +42,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
   readonly role = "server";
   readonly kind = "stream";
   readonly lossy = false;
+  readonly isBroken = false;
   readonly localAddr: NetAddr;
   readonly remoteAddr = undefined;
   readonly tls = undefined;
