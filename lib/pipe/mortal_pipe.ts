@@ -18,6 +18,8 @@ export interface Keeper<P> {
   readonly reading: boolean;
   /** A connection is closed. */
   gone(pipe: P): void;
+  /** Its end handlers are called. */
+  ended(pipe: P): void;
 }
 
 const NO_TIES = { subs: { size: 0 }, links: { size: 0 } };
@@ -74,6 +76,11 @@ export abstract class MortalPipe extends PipeBase {
   /** Whether no more will be received. */
   protected get inputEnded(): boolean {
     return this.#inputEnded;
+  }
+
+  /** Whether its end handlers are still to be called, after what was received is handled. */
+  get awaitsEnds(): boolean {
+    return !this.#endsCalled;
   }
 
   /** Whether this side has ended it: nothing is handled any more. */
@@ -265,6 +272,7 @@ export abstract class MortalPipe extends PipeBase {
     }
     this.#endsCalled = true;
     for (const cb of this.ends) this.#callEnd(cb);
+    this.server?.ended(this);
     this.flowIdle();
   }
 

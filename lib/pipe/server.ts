@@ -54,6 +54,8 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
   readonly #unclaimed = new Set<ConnPipe>();
   /** Serves those who wait in `accept`; nothing ever stays in it. */
   readonly #arrivals = new PullQueue<ConnPipe>({});
+  /** Connections that have failed, and of which something is still being handled. */
+  readonly #broken = new Set<ConnPipe>();
   #reading = false;
   #closing: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
@@ -224,7 +226,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
     const info: CloseInfo = reason === undefined ? { by: "local" } : { by: "local", error: reason };
     this.#closing ??= this.#end(info, () => this.#admission.close());
     // Last, since their end handlers may close the server.
-    for (const client of this.clients) client.abort(reason);
+    for (const pipe of [...this.clients, ...this.#broken]) pipe.abort(reason);
   }
 
   /** Ends it by an error that none of its calls has met. */
@@ -261,7 +263,12 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
   gone(pipe: ConnPipe): void {
     this.#book.delete(pipe);
     this.#unclaimed.delete(pipe);
+    if (pipe.awaitsEnds) this.#broken.add(pipe);
     this.#admission.resume();
+  }
+
+  ended(pipe: ConnPipe): void {
+    this.#broken.delete(pipe);
   }
 
   async #acceptAll(): Promise<void> {
@@ -285,7 +292,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
 
   async #free(): Promise<void> {
     await this.#admission.close();
-    await Promise.all([...this.clients].map((client) => client.close()));
+    await Promise.all([...this.clients, ...this.#broken].map((pipe) => pipe.close()));
   }
 
   async #end(info: CloseInfo, free: () => Promise<void>): Promise<void> {

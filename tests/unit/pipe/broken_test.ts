@@ -69,3 +69,31 @@ Deno.test("reset of a linked pipe: others get what had come before the end", asy
   assertEquals([text(await sub.recv()), text(await sub.recv())], ["1", "2"]);
   await assertRejects(() => sub.recv(), PipeClosedError, "reset");
 });
+
+for (const how of ["close", "abort"] as const) {
+  Deno.test(`reset, then ${how} of the server: no handler is called any more`, async () => {
+    const log: unknown[] = [], first = latch();
+    const server = await pipeOpen(TCP, {
+      route,
+      conf,
+      msgCb: async (msg) => {
+        log.push(text(msg));
+        await first.done;
+        log.push("done");
+      },
+      endCb: () => void log.push("end"),
+    });
+    const client = await pipeOpen(TCP, { dest: server.localAddr, conf, route });
+    for (const message of ["1", "2", "3"]) await client.send(message);
+    await until(() => server.stats.messagesIn === 3, "arrival");
+    client.abort();
+    await until(() => server.clients.size === 0, "the reset");
+    await server[how]();
+    await server.closed;
+    first.open();
+    await until(() => log.includes("done"), "the handler's end");
+    await new Promise((resolve) => setTimeout(resolve));
+    assertEquals(log, ["1", "end", "done"]);
+    assertEquals(server.stats.queued, 0);
+  });
+}
