@@ -207,13 +207,14 @@ export class Outbox implements SendReport {
       throw new PipeStateError("Cannot send: this pipe has no peer of its own; name one as dest");
     }
     if (this.#dests !== undefined) return this.#dests.find(dest);
-    const { hostname, port } = parseDest(dest, "dest", { zeroPort: false });
+    const to = parseDest(dest, "dest", { zeroPort: false });
+    const { hostname, port } = to;
     const isName = hostname === this.#name?.hostname && port === this.#name.port;
     if (peer !== undefined && (isName || isSame(peer, { transport: "tcp", hostname, port }))) {
       return peer;
     }
     throw new PipeStateError(
-      `Cannot send to ${formatAddr({ hostname, port })}: this pipe is connected to ` +
+      `Cannot send to ${formatAddr(to)}: this pipe is connected to ` +
         formatAddr(peer ?? this.#transport.localAddr),
     );
   }

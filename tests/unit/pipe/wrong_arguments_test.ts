@@ -1,6 +1,6 @@
 /** What a call was given by mistake is named by what it is, and never by what is in it. */
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
-import { pipeOpen, PipeOpenError, TCP, UDP } from "@p2pd/pipes";
+import { pipeOpen, PipeOpenError, PipeStateError, TCP, UDP } from "@p2pd/pipes";
 
 const route = "127.0.0.1:0";
 
@@ -76,4 +76,14 @@ Deno.test("wrong arguments: what conf.lookup gave is named", async () => {
     PipeOpenError,
   );
   assertStringIncludes(error.message, 'the look-up gave no address, but ["zz"]');
+});
+
+Deno.test("wrong arguments: the path of a dest is named as one", async () => {
+  await using server = await pipeOpen(TCP, { route });
+  await using client = await pipeOpen(TCP, { dest: server.localAddr });
+  await assertRejects(
+    () => client.send("x", { path: "/run/app.sock" }),
+    PipeStateError,
+    "Cannot send to /run/app.sock: this pipe is connected to 127.0.0.1:",
+  );
 });
