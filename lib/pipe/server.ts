@@ -74,6 +74,11 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
     return this.#acceptor.raw;
   }
 
+  /** Connections of which anything may still be handled. */
+  get #handled(): readonly ConnPipe[] {
+    return [...this.clients, ...this.#broken];
+  }
+
   /** Starts to accept. */
   start(): void {
     this.#acceptAll();
@@ -164,10 +169,10 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
       const { pipe } = envelope.flow;
       if (!(pipe instanceof ConnPipe)) continue;
       // One that was reset is no client any more.
-      if (!this.clients.has(pipe)) pipe.attach(handler);
+      if (!this.clients.has(pipe) && !this.#broken.has(pipe)) pipe.attach(handler);
       pipe.feed([envelope]);
     }
-    for (const client of this.clients) {
+    for (const client of this.#handled) {
       // Connections without handlers of their own go on sharing the server's list.
       if (client.handlers === before) client.attach(handler, this.handlers);
       else client.attach(handler);
@@ -178,7 +183,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
   detach(handler: Handler): void {
     const before = this.handlers;
     this.handlers = before.without(handler);
-    for (const client of this.clients) {
+    for (const client of this.#handled) {
       client.detach(handler, client.handlers === before ? this.handlers : undefined);
     }
   }
@@ -226,7 +231,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
     const info: CloseInfo = reason === undefined ? { by: "local" } : { by: "local", error: reason };
     this.#closing ??= this.#end(info, () => this.#admission.close());
     // Last, since their end handlers may close the server.
-    for (const pipe of [...this.clients, ...this.#broken]) pipe.abort(reason);
+    for (const pipe of this.#handled) pipe.abort(reason);
   }
 
   /** Ends it by an error that none of its calls has met. */
@@ -292,7 +297,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
 
   async #free(): Promise<void> {
     await this.#admission.close();
-    await Promise.all([...this.clients, ...this.#broken].map((pipe) => pipe.close()));
+    await Promise.all(this.#handled.map((pipe) => pipe.close()));
   }
 
   async #end(info: CloseInfo, free: () => Promise<void>): Promise<void> {

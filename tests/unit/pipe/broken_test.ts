@@ -97,3 +97,23 @@ for (const how of ["close", "abort"] as const) {
     assertEquals(server.stats.queued, 0);
   });
 }
+
+Deno.test("reset: a handler that the server removes gets no more of what waits, another one does", async () => {
+  await using server = await pipeOpen(TCP, { route, conf });
+  const client = await pipeOpen(TCP, { dest: server.localAddr, conf, route });
+  const log: unknown[] = [], first = latch();
+  const one = async (msg: Uint8Array) => {
+    log.push(`one ${text(msg)}`);
+    await first.done;
+  };
+  server.addMsgCb(one).addEndCb(() => void log.push("end"));
+  for (const message of ["1", "2", "3"]) await client.send(message);
+  await until(() => server.stats.messagesIn === 3, "arrival");
+  client.abort();
+  await until(() => server.clients.size === 0, "the reset");
+  server.delMsgCb(one);
+  server.addMsgCb((msg) => void log.push(`two ${text(msg)}`));
+  first.open();
+  await until(() => log.includes("end"), "the end");
+  assertEquals(log, ["one 1", "two 2", "two 3", "end"]);
+});
