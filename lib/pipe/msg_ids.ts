@@ -2,13 +2,15 @@ import { addrKey } from "../net/address.ts";
 import { byteString } from "./bytes.ts";
 import { Ring } from "./ring.ts";
 import type { MsgId, NetAddr } from "./types.ts";
+import { type Used, UseList } from "./use_list.ts";
 
 /** Characters of ids kept over all peers, so that forged senders cannot fill memory. */
 const MOST_CHARS = 4 * 1024 * 1024;
 /** What an id costs besides its characters, about. */
 const OVERHEAD = 48;
 
-interface Peer {
+interface Peer extends Used<Peer> {
+  readonly key: string;
   readonly ids: Set<string>;
   /** Oldest first: to find the first of a set that forgets from its front, V8 walks over all it forgot. */
   readonly order: Ring<string>;
@@ -22,8 +24,8 @@ interface Peer {
 export class MsgIds {
   readonly #most: number;
   readonly #idOf: MsgId | undefined;
-  /** The one heard from longest ago first. */
   readonly #peers = new Map<string, Peer>();
+  readonly #order = new UseList<Peer>();
   #size = 0;
 
   /**
@@ -47,9 +49,8 @@ export class MsgIds {
   seen(data: Uint8Array<ArrayBuffer>, from: NetAddr): boolean {
     const id = this.#key(data, from);
     const key = addrKey(from.hostname, from.port);
-    const peer = this.#peers.get(key) ?? { ids: new Set(), order: new Ring(), size: 0 };
-    this.#peers.delete(key);
-    this.#peers.set(key, peer);
+    const peer = this.#peers.get(key) ?? this.#add(key);
+    this.#order.use(peer);
     if (peer.ids.has(id)) return true;
     peer.ids.add(id);
     peer.order.push(id);
@@ -65,14 +66,26 @@ export class MsgIds {
     return id instanceof Uint8Array ? `bytes ${byteString(id)}` : `${typeof id} ${id}`;
   }
 
+  #add(key: string): Peer {
+    const peer = {
+      key,
+      ids: new Set<string>(),
+      order: new Ring<string>(),
+      size: 0,
+      prev: undefined,
+      next: undefined,
+    };
+    this.#peers.set(key, peer);
+    this.#order.add(peer);
+    return peer;
+  }
+
   #forgetSomething(current: Peer): void {
-    for (const [key, peer] of this.#peers) {
-      if (peer === current) break; // the last one
-      this.#peers.delete(key);
-      this.#size -= peer.size;
-      return;
-    }
-    this.#forgetOldest(current);
+    const { first } = this.#order;
+    if (first === undefined || first === current) return this.#forgetOldest(current);
+    this.#order.remove(first);
+    this.#peers.delete(first.key);
+    this.#size -= first.size;
   }
 
   #forgetOldest(peer: Peer): void {

@@ -3,7 +3,7 @@ import type { NetAddr } from "../pipe/types.ts";
 import { TransportError } from "../transport/error.ts";
 import { Outgoing } from "./outgoing.ts";
 import { ackPacket, readPacket } from "./packet.ts";
-import type { Peer } from "./peer_list.ts";
+import type { Peer } from "./peer.ts";
 import { PeerTable } from "./peer_table.ts";
 import { RecentAcks } from "./recent_acks.ts";
 import { SeenNumbers } from "./seen.ts";

@@ -1,6 +1,7 @@
 import { addrKey } from "../net/address.ts";
 import type { NetAddr } from "../pipe/types.ts";
-import { Peer, PeerList } from "./peer_list.ts";
+import { UseList } from "../pipe/use_list.ts";
+import { Peer } from "./peer.ts";
 import type { Sender } from "./sender.ts";
 
 /** Peers that are remembered: those who may be made up, heard and tried, and those who are real. */
@@ -29,7 +30,11 @@ export interface PeerTableOptions {
 /** The peers heard from or sent to lately; bounded, however many addresses are made up. */
 export class PeerTable {
   readonly #peers = new Map<string, Peer>();
-  readonly #lists = { heard: new PeerList(), tried: new PeerList(), proven: new PeerList() };
+  readonly #lists = {
+    heard: new UseList<Peer>(),
+    tried: new UseList<Peer>(),
+    proven: new UseList<Peer>(),
+  };
   readonly #own: string | undefined;
   readonly #onDropped: (sender: Sender) => void;
   #blocks = 0;
@@ -149,7 +154,7 @@ export class PeerTable {
     if (peer.sender !== undefined) this.#onDropped(peer.sender);
   }
 
-  #forgetNumbers(list: PeerList): boolean {
+  #forgetNumbers(list: UseList<Peer>): boolean {
     for (let peer = list.first; peer !== undefined; peer = peer.next) {
       if (peer.seen === undefined) continue;
       this.#dropNumbers(peer);

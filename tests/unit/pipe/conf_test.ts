@@ -182,6 +182,22 @@ Deno.test("conf: message ids are exact and bounded, whoever sends", () => {
   for (const length of [1, 2, 3]) assertEquals(kinds.seen(new Uint8Array(length), from(1)), false);
 });
 
+Deno.test("conf: message ids take no longer for the latest of many made-up senders", () => {
+  const ids = new MsgIds(1000), nothing = new Uint8Array();
+  const times: number[] = [];
+  for (let batch = 0, i = 0; batch < 26; batch++) {
+    const start = performance.now();
+    for (const end = i + 10_000; i < end; i++) {
+      const hostname = `10.0.${i >> 8 & 255}.${i & 255}`;
+      ids.seen(nothing, { transport: "udp", hostname, port: 1 + (i >> 16) });
+    }
+    times.push(performance.now() - start);
+  }
+  // Up to the eighth nothing has to be forgotten.
+  const early = Math.min(...times.slice(1, 8)), late = Math.min(...times.slice(-8));
+  assert(late < 6 * early, `${late} ms for as many as took ${early} ms`);
+});
+
 Deno.test("conf: sendRetry is how often request sends again", async () => {
   let asked = 0;
   await using server = await pipeOpen(UDP, { route, msgCb: () => void asked++ });
