@@ -9,7 +9,7 @@
  *
  * await using server = await pipeOpen(UDP, { route: "127.0.0.1:0" });
  * const serving = (async () => {
- *   // over TCP it rejects when the client has left, which would end the loop
+ *   // it rejects when the client has left or cannot be reached, which would end the loop
  *   for await (const [msg, from] of server) await server.send(msg, from).catch(console.error);
  * })();
  *
