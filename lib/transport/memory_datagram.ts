@@ -1,4 +1,5 @@
 import type { NetAddr } from "../pipe/types.ts";
+import { breath } from "./breath.ts";
 import { noReceiver } from "./datagram.ts";
 import { closedHere, TransportError } from "./error.ts";
 import { Inbox } from "./inbox.ts";
@@ -82,11 +83,14 @@ export class MemoryDatagram implements Transport {
   #schedule(): void {
     if (this.#scheduled || !this.#reader.reading) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
-      this.#scheduled = false;
-      if (this.#reader.reading) {
-        this.#inbox.empty((data, from) => this.#reader.push(data, from));
-      }
-    });
+    const pause = breath();
+    if (pause === undefined) queueMicrotask(this.#handOver);
+    else void pause.then(this.#handOver);
   }
+
+  readonly #handOver = (): void => {
+    this.#scheduled = false;
+    if (!this.#reader.reading) return;
+    this.#inbox.empty((data, from) => this.#reader.push(data, from));
+  };
 }

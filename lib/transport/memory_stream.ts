@@ -1,5 +1,6 @@
 import { Ring } from "../pipe/ring.ts";
 import type { NetAddr } from "../pipe/types.ts";
+import { breath } from "./breath.ts";
 import { busyWith, closedHere, TransportError } from "./error.ts";
 import type { SendReport, Sink, Transport } from "./transport.ts";
 import { WriteQueue } from "./write_queue.ts";
@@ -108,6 +109,8 @@ class MemoryStream implements Transport {
     try {
       while (!this.#closed) {
         const chunk = this.#kept ?? await this.#in.read();
+        const pause = breath();
+        if (pause !== undefined) await pause;
         if (this.#closed) break;
         this.#kept = undefined;
         if (this.#interrupted) {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { PipeOpenError, ResolveError, RUDP, TCP, UDP } from "@p2pd/pipes";
+import { type MsgCb, PipeOpenError, ResolveError, RUDP, TCP, UDP } from "@p2pd/pipes";
 import { memoryNetwork } from "@p2pd/pipes/testing";
 import { text } from "../../helpers/pipes.ts";
 
@@ -55,6 +55,22 @@ Deno.test("memory network: a send by name finds its hosts, and asks nobody else"
       ResolveError,
       'no "elsewhere.example" on this network',
     );
+  }
+});
+
+Deno.test("memory network: two that answer each other for ever let timers have their turn", async () => {
+  for (const proto of [UDP, RUDP, TCP]) {
+    const net = memoryNetwork();
+    let answers = 0;
+    const answer: MsgCb = (msg, from, pipe) => {
+      if (++answers < 200_000) void pipe.send(msg, from).catch(() => {});
+    };
+    await using server = await net.pipeOpen(proto, { route: "10.0.0.1:7", msgCb: answer });
+    await using client = await net.pipeOpen(proto, { dest: server.localAddr, msgCb: answer });
+    await client.send("hello");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    assert(answers > 0 && answers < 200_000, `${answers} answers in 5 ms`);
+    answers = Infinity;
   }
 });
 
