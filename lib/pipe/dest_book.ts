@@ -48,7 +48,7 @@ export class DestBook {
     const endpoint = parseDest(dest, "dest", { zeroPort: false });
     const { path, ip, port } = endpoint;
     if (path === undefined && ip === undefined) return this.#look(endpoint);
-    const addr = path === undefined ? ipAddr(ip, port) : pathAddr(path);
+    const addr = path === undefined ? this.#ipAddr(ip, port) : pathAddr(path);
     this.#check(addr);
     if (key !== undefined) {
       if (this.#known.size >= MOST) this.#known.clear();
@@ -82,7 +82,7 @@ export class DestBook {
       ...(lookup === undefined ? {} : { lookup }),
       ...(hostname === "::" ? {} : { family }), // which reaches both
     });
-    return this.#check(ipAddr(ip, endpoint.port));
+    return this.#check(this.#ipAddr(ip, endpoint.port));
   }
 
   #check(addr: NetAddr): NetAddr {
@@ -99,6 +99,12 @@ export class DestBook {
       throw this.#unreachable(addr, "an IPv4 address");
     }
     return addr;
+  }
+
+  #ipAddr(ip: Ip | undefined, port: number): NetAddr {
+    if (ip === undefined) throw new PipeStateError("Cannot send: the name has no address");
+    const there = reachable(ip, parseIp(this.#local.hostname));
+    return Object.freeze({ transport: "udp", hostname: formatIp(there), port });
   }
 
   #unreachable(to: NetAddr | Endpoint, what: string): PipeStateError {
@@ -135,11 +141,6 @@ function isConstant(dest: object): boolean {
 export function isGroup(hostname: string): boolean {
   const ip = parseIp(hostname);
   return (ip !== undefined && isMulticast(ip)) || isKnownBroadcast(hostname);
-}
-
-function ipAddr(ip: Ip | undefined, port: number): NetAddr {
-  if (ip === undefined) throw new PipeStateError("Cannot send: the name has no address");
-  return Object.freeze({ transport: "udp", hostname: formatIp(reachable(ip)), port });
 }
 
 function pathAddr(path: string): NetAddr {

@@ -83,7 +83,7 @@ async function openOver(p: Plan, connection: Connection): Promise<Transport> {
 }
 
 async function adopt(p: Plan, sock: NonNullable<Plan["sock"]>): Promise<Transport | Acceptor> {
-  const [to] = await peers(p);
+  const [to] = (await peers(p)).map((peer) => toward(peer));
   try {
     return await layered(p.proto, await p.sockets.adopt(sock, p.conf, to), p.conf);
   } catch (error) {
@@ -135,7 +135,11 @@ async function connect(p: Plan): Promise<Opened> {
  */
 function waysOf({ proto, locals }: Plan, addresses: readonly NetAddr[]): readonly Way[] {
   if (locals.length === 0) {
-    return tried(proto, addresses).map((to) => ({ to, from: undefined, route: undefined }));
+    return tried(proto, addresses).map((to) => ({
+      to: toward(to),
+      from: undefined,
+      route: undefined,
+    }));
   }
   const ways = (to: NetAddr) =>
     locals.map((local) => wayFrom(local, to)).filter((way) => way !== undefined);
@@ -160,7 +164,7 @@ function wayFrom(local: LocalSide, peer: NetAddr): Way | undefined {
   if (zoned && there.zone !== "" && !isSameZone(there.zone, ip.zone)) return undefined;
   const to = zoned && there.zone === ""
     ? address(transport, { ...there, zone: ip.zone }, peer.port)
-    : peer;
+    : toward(peer, ip);
   return { to, from: address(transport, ip, port), route };
 }
 
@@ -182,7 +186,15 @@ async function peers({ proto, dest, locals, conf, signal, sockets }: Plan): Prom
     ...(family === undefined || other !== undefined ? {} : { family }),
     ...(signal === undefined ? {} : { signal }),
   });
-  return ips.map((ip) => address(transport, transport === "udp" ? reachable(ip) : ip, dest.port));
+  return ips.map((ip) => address(transport, ip, dest.port));
+}
+
+/** A peer as it can be recognised when it answers. */
+function toward(peer: NetAddr, local?: Ip): NetAddr {
+  const { transport, hostname, port, path } = peer;
+  const ip = transport === "udp" && path === undefined ? parseIp(hostname) : undefined;
+  if (ip === undefined) return peer;
+  return address(transport, reachable(ip, local), port);
 }
 
 async function listen(p: Plan): Promise<Opened> {

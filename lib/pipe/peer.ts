@@ -1,13 +1,16 @@
-import { type Ip, isUnspecified } from "../net/ip.ts";
+import { type Ip, isLoopback, isUnspecified } from "../net/ip.ts";
 import type { NetAddr } from "./types.ts";
 
 /**
  * The unspecified address as a destination means this host, as it does in the system; but a datagram's
  * answer comes from a specific one, and would be taken for a stranger's.
+ *
+ * @param local Where it is sent from: on this host the address of a card is answered by itself.
  */
-export function reachable(ip: Ip): Ip {
+export function reachable(ip: Ip, local?: Ip): Ip {
   if (!isUnspecified(ip)) return ip;
-  return { ...ip, value: ip.family === "IPv4" ? 0x7f000001n : 1n };
+  const isCard = local?.family === ip.family && !isUnspecified(local) && !isLoopback(local);
+  return isCard ? local : { ...ip, value: ip.family === "IPv4" ? 0x7f000001n : 1n };
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   RUDP,
   UDP,
 } from "@p2pd/pipes";
+import { mayReadInterfaces } from "../../../lib/netif/source.ts";
 import { freePort, KINDS, latch, text, until } from "../../helpers/pipes.ts";
 
 const route = "127.0.0.1:0";
@@ -88,6 +89,26 @@ Deno.test("udp: the localAddr of a server for all addresses is one to ask", asyn
       assertEquals([text(reply), from.port], ["x", server.localAddr.port]);
     }
   }
+});
+
+const card = (mayReadInterfaces() ? Deno.networkInterfaces() : [])
+  .find(({ family, address }) => family === "IPv4" && !address.startsWith("127."))?.address;
+
+Deno.test({
+  name: "udp: the same from the address of a card",
+  ignore: card === undefined,
+  fn: async () => {
+    for (const proto of [UDP, RUDP]) {
+      await using server = await pipeOpen(proto, {
+        msgCb: (msg, from, pipe) => pipe.send(msg, from),
+      });
+      const dest = server.localAddr, route = `${card}:0`;
+      await using client = await pipeOpen(proto, { dest, route });
+      await using asker = await pipeOpen(proto, { route });
+      assertEquals(text((await client.request("x", { timeout: 1000 }))[0]), "x");
+      assertEquals(text((await asker.request("y", { dest, timeout: 1000 }))[0]), "y");
+    }
+  },
 });
 
 Deno.test({
