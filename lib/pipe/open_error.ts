@@ -20,11 +20,11 @@ export function openError(
 ): PipeOpenError {
   const causes = errors.map(systemError);
   const cause = causes.length === 1 ? causes[0] : new AggregateError(causes);
-  const why = [...new Set(causes.map((c) => c.message))].join("; ");
+  const why = [...new Set(causes.map(reason))].join("; ");
   const sock = errors.map((error) => error instanceof TransportError ? error.sock : undefined)
     .find((left) => left !== undefined);
   return new PipeOpenError(
-    `Cannot ${doing(plan, tried.slice(0, errors.length))}: ${flag(causes)}${why}`,
+    `Cannot ${doing(plan, tried.slice(0, errors.length))}: ${why}`,
     { phase: phaseOf(plan, errors), addr: tried[Math.max(0, errors.length - 1)]?.to, cause, sock },
   );
 }
@@ -48,12 +48,12 @@ function doing(plan: Plan, tried: readonly Tried[]): string {
   return `${plan.role === "server" ? "listen on" : "connect to"} ${ways.join(", ")}`;
 }
 
-/** The flag to run with, where the platform does not name it itself. */
-function flag(causes: readonly Error[]): string {
-  const unnamed = causes.some(({ name, message }) =>
-    name === "NotCapable" && !message.startsWith("run with ")
-  );
-  return unnamed ? "run with --allow-net: " : "";
+/** What is wrong, with the exact flag where Deno names it without its value. */
+function reason({ name, message }: Error): string {
+  const host = name === "NotCapable"
+    ? /^Requires net access to "([^"]+)"/.exec(message)?.[1]
+    : undefined;
+  return host === undefined ? message : `no network permission, run with --allow-net=${host}`;
 }
 
 function phaseOf(plan: Plan, errors: readonly unknown[]): OpenPhase {
