@@ -51,6 +51,39 @@ async function fail(name: string, ...args: readonly string[]): Promise<[number, 
   return [(await program.ended()).code, err.trimEnd().split("\n")];
 }
 
+test("discover: finds its own devices", async () => {
+  assertEquals(await run("discover"), [
+    "I am a lamp",
+    "I am a printer",
+    "I am a sensor",
+    "3 found",
+  ]);
+});
+
+test("discover: devices of other processes on one port, and nobody where nobody is", async () => {
+  const port = String(freePort());
+  await using lamp = start("discover", "--serve", "a lamp", "127.0.0.1", port);
+  await using door = start("discover", "--serve", "a door", "127.0.0.1", port);
+  for (const [device, name] of [[lamp, "a lamp"], [door, "a door"]] as const) {
+    await device.stdout.line(new RegExp(`^${name} listens on port ${port}$`));
+  }
+  assertEquals(await run("discover", "--search", "127.0.0.1", port), [
+    `127.0.0.1:${port} I am a door`,
+    `127.0.0.1:${port} I am a lamp`,
+    "2 found",
+  ]);
+  const elsewhere = String(freePort());
+  assertEquals(await run("discover", "--search", "127.0.0.1", elsewhere), ["0 found"]);
+});
+
+test("discover: wrong arguments", async () => {
+  for (const args of [["--serve"], ["--find"], ["--search", "127.0.0.1", "x"]]) {
+    const [code, [, usage]] = await fail("discover", ...args);
+    assertEquals(code, 2);
+    assertMatch(usage ?? "", /^Usage: deno run --allow-net discover\.ts /);
+  }
+});
+
 test("echo: serves itself", async () => {
   const [listening, ...lines] = await run("echo");
   assertMatch(listening ?? "", /^Listening on 127\.0\.0\.1:\d+$/);
