@@ -4,13 +4,26 @@ const MOST = 1000;
 let received = 0;
 
 /**
- * Something was received without the system: two that answer each other for ever would let nothing else
- * happen in the process, no timer and no signal, since neither ever waits for the system.
- *
- * @returns What to wait for before it is handed on, now and then; else undefined.
+ * The pauses of a transport that receives without the system: two that answer each other for ever would
+ * let nothing else happen in the process, no timer and no signal, since neither ever waits for the system.
  */
-export function breath(): Promise<void> | undefined {
-  if (++received < MOST) return undefined;
-  received = 0;
-  return new Promise((resolve) => setTimeout(resolve, 0));
+export class Breath {
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #resume: (() => void) | undefined;
+
+  /** Something was received: what to wait for before it is handed on, now and then; else undefined. */
+  take(): Promise<void> | undefined {
+    if (++received < MOST) return undefined;
+    received = 0;
+    return new Promise((resolve) => {
+      this.#resume = resolve;
+      this.#timer = setTimeout(resolve, 0);
+    });
+  }
+
+  /** Ends a pause: the transport is closed. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#resume?.();
+  }
 }

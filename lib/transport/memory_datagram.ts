@@ -1,5 +1,5 @@
 import type { NetAddr } from "../pipe/types.ts";
-import { breath } from "./breath.ts";
+import { Breath } from "./breath.ts";
 import { noReceiver } from "./datagram.ts";
 import { closedHere, TransportError } from "./error.ts";
 import { Inbox } from "./inbox.ts";
@@ -27,6 +27,7 @@ export class MemoryDatagram implements Transport {
   readonly #post: Post;
   readonly #inbox = new Inbox();
   readonly #reader = new PushReader();
+  readonly #breath = new Breath();
   #scheduled = false;
   #closed = false;
 
@@ -68,6 +69,7 @@ export class MemoryDatagram implements Transport {
     if (this.#closed) return;
     this.#closed = true;
     this.#post.leave(this);
+    this.#breath.stop();
     this.#inbox.clear();
     this.#reader.end();
   }
@@ -83,7 +85,7 @@ export class MemoryDatagram implements Transport {
   #schedule(): void {
     if (this.#scheduled || !this.#reader.reading) return;
     this.#scheduled = true;
-    const pause = breath();
+    const pause = this.#breath.take();
     if (pause === undefined) queueMicrotask(this.#handOver);
     else void pause.then(this.#handOver);
   }

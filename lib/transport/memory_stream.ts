@@ -1,6 +1,6 @@
 import { Ring } from "../pipe/ring.ts";
 import type { NetAddr } from "../pipe/types.ts";
-import { breath } from "./breath.ts";
+import { Breath } from "./breath.ts";
 import { busyWith, closedHere, TransportError } from "./error.ts";
 import type { SendReport, Sink, Transport } from "./transport.ts";
 import { WriteQueue } from "./write_queue.ts";
@@ -85,6 +85,7 @@ class MemoryStream implements Transport {
   readonly #in: Channel;
   readonly #out: Channel;
   readonly #writes: WriteQueue;
+  readonly #breath = new Breath();
   #closed = false;
   #closing: Promise<void> | undefined;
   #outputEnd: Promise<void> | undefined;
@@ -109,7 +110,7 @@ class MemoryStream implements Transport {
     try {
       while (!this.#closed) {
         const chunk = this.#kept ?? await this.#in.read();
-        const pause = breath();
+        const pause = this.#breath.take();
         if (pause !== undefined) await pause;
         if (this.#closed) break;
         this.#kept = undefined;
@@ -169,6 +170,7 @@ class MemoryStream implements Transport {
   #shut(how: "ended" | "reset"): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#breath.stop();
     this.#out.end(how);
     this.#in.refuse();
   }
