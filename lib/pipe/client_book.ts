@@ -7,6 +7,8 @@ import type { Dest } from "./types.ts";
 export class ClientBook {
   readonly #server: { readonly isOpen: boolean };
   readonly #all = new Set<ConnPipe>();
+  /** Those that have failed, and of which something is still being handled. */
+  readonly #broken = new Set<ConnPipe>();
   readonly #byAddr = new Map<string, ConnPipe>();
   /** Further ones with the peer address of one of those: streams of QUIC, or the server has several addresses. */
   readonly #further = new Map<string, Set<ConnPipe>>();
@@ -23,6 +25,16 @@ export class ClientBook {
     return this.#all;
   }
 
+  /** Those of which anything may still be handled. */
+  get handled(): readonly ConnPipe[] {
+    return [...this.#all, ...this.#broken];
+  }
+
+  /** Whether it is one of these. */
+  handles(pipe: ConnPipe): boolean {
+    return this.#all.has(pipe) || this.#broken.has(pipe);
+  }
+
   /** There is one more. */
   add(pipe: ConnPipe): void {
     this.#all.add(pipe);
@@ -37,9 +49,15 @@ export class ClientBook {
     }
   }
 
+  /** One is closed, and all of it was handled. */
+  forget(pipe: ConnPipe): void {
+    this.#broken.delete(pipe);
+  }
+
   /** One is closed. */
   delete(pipe: ConnPipe): void {
     this.#all.delete(pipe);
+    if (pipe.awaitsEnds) this.#broken.add(pipe);
     const { remoteAddr } = pipe;
     if (remoteAddr === undefined) return;
     const key = addrKey(remoteAddr.hostname, remoteAddr.port);

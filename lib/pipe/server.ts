@@ -54,16 +54,11 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
   readonly #unclaimed = new Set<ConnPipe>();
   /** Serves those who wait in `accept`; nothing ever stays in it. */
   readonly #arrivals = new PullQueue<ConnPipe>({});
-  /** Connections that have failed, and of which something is still being handled. */
-  readonly #broken = new Set<ConnPipe>();
   #reading = false;
   #closing: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
-  constructor(
-    acceptor: Acceptor,
-    options: ListenPipeOptions,
-  ) {
+  constructor(acceptor: Acceptor, options: ListenPipeOptions) {
     super(options.proto, options.route, options.conf);
     this.#acceptor = acceptor;
     this.localAddr = acceptor.localAddr;
@@ -72,11 +67,6 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
 
   get sock(): unknown {
     return this.#acceptor.raw;
-  }
-
-  /** Connections of which anything may still be handled. */
-  get #handled(): readonly ConnPipe[] {
-    return [...this.clients, ...this.#broken];
   }
 
   /** Starts to accept. */
@@ -169,10 +159,10 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
       const { pipe } = envelope.flow;
       if (!(pipe instanceof ConnPipe)) continue;
       // One that was reset is no client any more.
-      if (!this.clients.has(pipe) && !this.#broken.has(pipe)) pipe.attach(handler);
+      if (!this.#book.handles(pipe)) pipe.attach(handler);
       pipe.feed([envelope]);
     }
-    for (const client of this.#handled) {
+    for (const client of this.#book.handled) {
       // Connections without handlers of their own go on sharing the server's list.
       if (client.handlers === before) client.attach(handler, this.handlers);
       else client.attach(handler);
@@ -183,7 +173,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
   detach(handler: Handler): void {
     const before = this.handlers;
     this.handlers = before.without(handler);
-    for (const client of this.#handled) {
+    for (const client of this.#book.handled) {
       client.detach(handler, client.handlers === before ? this.handlers : undefined);
     }
   }
@@ -231,7 +221,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
     const info: CloseInfo = reason === undefined ? { by: "local" } : { by: "local", error: reason };
     this.#closing ??= this.#end(info, () => this.#admission.close());
     // Last, since their end handlers may close the server.
-    for (const pipe of this.#handled) pipe.abort(reason);
+    for (const pipe of this.#book.handled) pipe.abort(reason);
   }
 
   /** Ends it by an error that none of its calls has met. */
@@ -268,12 +258,11 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
   gone(pipe: ConnPipe): void {
     this.#book.delete(pipe);
     this.#unclaimed.delete(pipe);
-    if (pipe.awaitsEnds) this.#broken.add(pipe);
     this.#admission.resume();
   }
 
   ended(pipe: ConnPipe): void {
-    this.#broken.delete(pipe);
+    this.#book.forget(pipe);
   }
 
   async #acceptAll(): Promise<void> {
@@ -297,7 +286,7 @@ export class ListenPipe extends PipeBase implements ServerPipe, ServerSide, Admi
 
   async #free(): Promise<void> {
     await this.#admission.close();
-    await Promise.all(this.#handled.map((pipe) => pipe.close()));
+    await Promise.all(this.#book.handled.map((pipe) => pipe.close()));
   }
 
   async #end(info: CloseInfo, free: () => Promise<void>): Promise<void> {
