@@ -8,14 +8,16 @@ const LONGEST = 5;
 
 /**
  * Holds back what is sent while datagrams come in one after the other, until no more come: a send between
- * two of them wakes its receiver for one answer, and may cost as much again as the datagram itself.
+ * two of them wakes its receiver for one answer, and may cost as much again as the datagram itself. The
+ * first one is answered at once: it may be the only one.
  *
  * Of node:dgram only, which hands over all that has come (up to 129) before it runs the next ticks.
  */
 export class Burst {
   readonly #writes: WriteQueue;
-  #going = false;
-  #began = 0;
+  #state: "none" | "first" | "more" = "none";
+  /** When the second datagram came. */
+  #since = 0;
 
   constructor(writes: WriteQueue) {
     this.#writes = writes;
@@ -23,18 +25,20 @@ export class Burst {
 
   /** A datagram has come. */
   note(): void {
-    if (!this.#going) {
-      this.#going = true;
-      this.#began = performance.now();
-      this.#writes.hold();
+    if (this.#state === "none") {
+      this.#state = "first";
       process.nextTick(this.#end);
-    } else if (performance.now() - this.#began > LONGEST) {
+    } else if (this.#state === "first") {
+      this.#state = "more";
+      this.#since = performance.now();
+      this.#writes.hold();
+    } else if (performance.now() - this.#since > LONGEST) {
       this.#writes.release();
     }
   }
 
   readonly #end = (): void => {
-    this.#going = false;
-    this.#writes.release();
+    if (this.#state === "more") this.#writes.release();
+    this.#state = "none";
   };
 }

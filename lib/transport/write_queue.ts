@@ -90,9 +90,9 @@ export class WriteQueue {
     return this.#write(data, to).then(this.#next, this.#broke);
   }
 
-  /** From now on sends wait in the queue. One in progress goes on, and what waits behind it. */
+  /** From now on sends wait in the queue, until `release`. The write in progress goes on. */
   hold(): void {
-    this.#held = true;
+    this.#held = this.#drained === undefined;
   }
 
   /** Ends a hold: what waits goes out, one after the other. */
@@ -155,8 +155,8 @@ export class WriteQueue {
   #goOn(): void {
     this.#current = NONE;
     this.#currentReport = undefined;
-    if (this.#queue !== undefined && this.#queue.length > 0) void this.#writeQueued(this.#queue);
-    else this.#rest();
+    if (this.#queue === undefined || this.#queue.length === 0 || this.#held) this.#rest();
+    else void this.#writeQueued(this.#queue);
   }
 
   /** What a failed write means for those that wait behind it, and for its own caller. */
@@ -168,7 +168,7 @@ export class WriteQueue {
   async #writeQueued(queue: Ring<Entry>): Promise<void> {
     // Whoever's write has just ended is told first.
     await undefined;
-    for (let first; (first = queue.shift()) !== undefined;) {
+    for (let first; !this.#held && (first = queue.shift()) !== undefined;) {
       const entries = this.#stream ? batch(queue, first) : [first];
       const data = entries.length === 1 ? first.data : join(entries);
       try {

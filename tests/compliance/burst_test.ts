@@ -3,6 +3,7 @@ import { nodeUdp } from "../../lib/transport/node_udp.ts";
 import { bind, udp } from "./pair.ts";
 
 const host = "127.0.0.1";
+const COUNT = 30;
 
 /** An echo server gets datagrams that have all arrived before it looks. What it does, in order. */
 async function answering(count: number, work: () => void = () => {}): Promise<string[]> {
@@ -33,18 +34,20 @@ async function answering(count: number, work: () => void = () => {}): Promise<st
 }
 
 Deno.test("node:dgram: datagrams that came together are answered together", async () => {
-  const events = await answering(5);
-  const numbers = [0, 1, 2, 3, 4];
-  assertEquals(events, [
+  const events = await answering(COUNT);
+  const numbers = Array.from({ length: COUNT }, (_, i) => i);
+  // The first one is answered at once: it may be the only one.
+  assertEquals(events.filter((event) => event !== "answered 0"), [
     ...numbers.map((n) => `got ${n}`),
-    ...numbers.map((n) => `answered ${n}`),
+    ...numbers.slice(1).map((n) => `answered ${n}`),
   ]);
+  assert(events.indexOf("answered 0") < events.indexOf("answered 1"));
 });
 
 Deno.test("node:dgram: an answer does not wait for ever for others that take their time", async () => {
-  const events = await answering(30, () => {
+  const events = await answering(COUNT, () => {
     for (const end = performance.now() + 2; performance.now() < end;);
   });
-  const first = events.indexOf("answered 0"), last = events.indexOf("got 29");
-  assert(first < last, `answer 0 was event ${first}, datagram 29 event ${last}`);
+  const held = events.indexOf("answered 1"), last = events.indexOf(`got ${COUNT - 1}`);
+  assert(held < last, `answer 1 was event ${held}, the last datagram event ${last}`);
 });

@@ -157,14 +157,34 @@ Deno.test("what is sent while it is held goes out when it is released, in order,
   await after;
 });
 
-Deno.test("a hold stops neither the write in progress nor what waits behind it", async () => {
-  const platform = new Platform("datagram");
-  const sends = [1, 2].map((n) => platform.queue.send(bytes(n)));
+Deno.test("a hold lets the write in progress end, and keeps what waits behind it", async () => {
+  const platform = new Platform("datagram"), order: number[] = [];
+  const send = (n: number) => platform.queue.send(bytes(n)).then(() => order.push(n));
+  const all = [1, 2, 3].map(send);
   platform.queue.hold();
   await platform.end();
+  assertEquals([platform.writes, order], [[[1]], [1]]);
+  platform.queue.release();
+  await platform.end(); // nothing is under way but the second one, which begins now
+  platform.queue.hold();
   await platform.end();
-  await Promise.all(sends);
-  assertEquals(platform.writes, [[1], [2]]);
+  assertEquals([platform.writes, order], [[[1], [2]], [1, 2]]);
+  all.push(send(4));
+  platform.queue.release();
+  for (let i = 0; i < 4; i++) await platform.end();
+  await Promise.all(all);
+  assertEquals([platform.writes, order], [[[1], [2], [3], [4]], [1, 2, 3, 4]]);
+});
+
+Deno.test("what is drained is held no more", async () => {
+  const platform = new Platform("datagram");
+  platform.queue.hold();
+  const sent = [1, 2].map((n) => platform.queue.send(bytes(n)));
+  const drained = platform.queue.drain();
+  platform.queue.hold();
+  for (let i = 0; i < 3; i++) await platform.end();
+  assertEquals(await Promise.all(sent), [1, 1]);
+  await drained;
 });
 
 Deno.test("what is held fails with the queue, and is drained like anything else", async () => {
