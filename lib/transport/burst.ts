@@ -14,13 +14,18 @@ const LONGEST = 5;
  * Of node:dgram only, which hands over all that has come (up to 129) before it runs the next ticks.
  */
 export class Burst {
-  readonly #writes: WriteQueue;
+  readonly #writes: Pick<WriteQueue, "hold" | "release">;
+  readonly #now: () => number;
   #state: "none" | "first" | "more" = "none";
   /** When the second datagram came. */
   #since = 0;
 
-  constructor(writes: WriteQueue) {
+  constructor(
+    writes: Pick<WriteQueue, "hold" | "release">,
+    now: () => number = () => performance.now(),
+  ) {
     this.#writes = writes;
+    this.#now = now;
   }
 
   /** A datagram has come. */
@@ -30,9 +35,9 @@ export class Burst {
       process.nextTick(this.#end);
     } else if (this.#state === "first") {
       this.#state = "more";
-      this.#since = performance.now();
+      this.#since = this.#now();
       this.#writes.hold();
-    } else if (performance.now() - this.#since > LONGEST) {
+    } else if (this.#now() - this.#since > LONGEST) {
       this.#writes.release();
     }
   }
