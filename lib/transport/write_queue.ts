@@ -44,6 +44,7 @@ export class WriteQueue {
   /** Made when needed: most sends end before the next one begins. */
   #queue: Ring<Entry> | undefined;
   #busy = false;
+  /** Whether what is sent waits in the queue until `release`. */
   #held = false;
   /** What the write in progress was given: the system may take a part of it, or none. */
   #current: Uint8Array = NONE;

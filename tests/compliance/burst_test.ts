@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import process from "node:process";
 import { Burst } from "../../lib/transport/burst.ts";
 import { nodeUdp } from "../../lib/transport/node_udp.ts";
 import { bind, udp } from "./pair.ts";
@@ -22,8 +23,8 @@ class Held {
       this.calls.push(`${i}`);
       this.#now += between;
     }
-    // No more has come: the next ticks run.
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    // No more has come: the next ticks run, the burst's before this one.
+    await new Promise<void>((resolve) => process.nextTick(resolve));
     return this.calls.splice(0);
   }
 }
